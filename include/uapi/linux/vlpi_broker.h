@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The ABI of /dev/vlpi_broker: what the broker holds, and why.
+ *
+ * Every structure begins with its own size. User space writes the size it was built with; the
+ * kernel fills in as much as both know and writes back the size it knows. A structure grows at its
+ * end only. Unknown flags and a non-zero reserved field are refused with EINVAL, an unknown ioctl
+ * with ENOTTY. No kernel pointer is ever in it.
+ */
+#ifndef _UAPI_LINUX_VLPI_BROKER_H
+#define _UAPI_LINUX_VLPI_BROKER_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Raised when a field or a meaning changes in a way an old reader would get wrong. */
+#define VLPI_BROKER_ABI_VERSION	1
+
+/**
+ * struct vlpi_broker_info - what is loaded, and its totals since it was loaded
+ * @size: in: bytes the caller has room for; out: bytes the kernel knows.
+ * @flags: in: must be 0.
+ * @abi_version: VLPI_BROKER_ABI_VERSION of the module.
+ * @nr_vms: VMs that have at least one client now.
+ * @nr_slots: (VM, vINTID) pairs that have at least one client now.
+ * @nr_held: slots whose interrupt is injected directly now.
+ * @nr_clients: irqfds known now, whatever their state.
+ * @nr_waiters: of these, the ones that are waiting for a slot (VLPI_BROKER_WAITER).
+ * @nr_reattach: of these, the ones attached before the module was loaded: they are watched, but
+ *	only an irqfd attached anew takes part in promotion.
+ * @nr_dead_strays: host IRQs found at load that are still forwarded to a VM that is gone. The
+ *	module can't unmap them safely; a reboot of the host does.
+ * @reserved0: 0.
+ * @attaches: producers that were connected to an irqfd.
+ * @grants: times a host IRQ was mapped to its vLPI (promotions included).
+ * @promotions: times a waiter was granted a slot that a holder had left.
+ * @revokes: times a holder's mapping was taken back.
+ * @grant_failures: grants that KVM or the irqchip turned down.
+ * @gate_refusals: mappings that KVM asked for and that the broker refused, because the host IRQ or
+ *	the vLPI was taken.
+ * @unmaps_behind: mappings that KVM removed by itself (DISCARD, MAPD, end of the VM).
+ * @forced_unmaps: host IRQs that KVM left forwarded and that the broker unmapped.
+ * @repairs: stale "forwarded" marks that the broker cleared in KVM's own books.
+ * @signals: eventfd signals that the broker served in KVM's place.
+ * @injections: MSIs that the fallback thread injected for them; signals merge, so this is not more
+ *	than @signals.
+ * @version: version of the module, NUL-terminated.
+ */
+struct vlpi_broker_info {
+	__u32 size;
+	__u32 flags;
+	__u32 abi_version;
+	__u32 nr_vms;
+	__u32 nr_slots;
+	__u32 nr_held;
+	__u32 nr_clients;
+	__u32 nr_waiters;
+	__u32 nr_reattach;
+	__u32 nr_dead_strays;
+	__u64 reserved0;
+	__u64 attaches;
+	__u64 grants;
+	__u64 promotions;
+	__u64 revokes;
+	__u64 grant_failures;
+	__u64 gate_refusals;
+	__u64 unmaps_behind;
+	__u64 forced_unmaps;
+	__u64 repairs;
+	__u64 signals;
+	__u64 injections;
+	char version[32];
+};
+
+/**
+ * enum vlpi_broker_state - what a client is to its slot
+ * @VLPI_BROKER_IDLE: no producer: the irqfd is signalled by user space only.
+ * @VLPI_BROKER_HOLDER: its host IRQ is injected directly.
+ * @VLPI_BROKER_WAITER: another client holds the slot; its signals are injected by the fallback.
+ * @VLPI_BROKER_UNMAPPABLE: the slot is free or went to another, because the hardware or KVM turned
+ *	this host IRQ down; the error field says with what.
+ * @VLPI_BROKER_UNRESOLVED: the guest has no LPI behind the route (now); KVM serves the irqfd.
+ * @VLPI_BROKER_NOT_MSI: the route is not a single MSI; KVM serves the irqfd.
+ * @VLPI_BROKER_DUPLICATE: found forwarded to a held vLPI when the module was loaded, and unmapped.
+ */
+enum vlpi_broker_state {
+	VLPI_BROKER_IDLE = 0,
+	VLPI_BROKER_HOLDER = 1,
+	VLPI_BROKER_WAITER = 2,
+	VLPI_BROKER_UNMAPPABLE = 3,
+	VLPI_BROKER_UNRESOLVED = 4,
+	VLPI_BROKER_NOT_MSI = 5,
+	VLPI_BROKER_DUPLICATE = 6,
+};
+
+/* The irqchip says that the host IRQ is forwarded to a vCPU at this moment. */
+#define VLPI_BROKER_CLIENT_FORWARDED	(1U << 0)
+/* Attached before the module was loaded: detach and attach it to take part in promotion. */
+#define VLPI_BROKER_CLIENT_REATTACH	(1U << 1)
+
+/**
+ * struct vlpi_broker_client - one irqfd and its host IRQ
+ * @id: of this client; ascending, never used again while the module is loaded, never 0.
+ * @vm_id: of its VM; never used again while the module is loaded.
+ * @vm_pid: process id of the VMM, in the initial pid namespace.
+ * @state: enum vlpi_broker_state.
+ * @flags: VLPI_BROKER_CLIENT_*.
+ * @error: errno (positive) behind VLPI_BROKER_UNMAPPABLE or _UNRESOLVED, else 0.
+ * @host_irq: Linux IRQ number of the producer, 0 without one.
+ * @vintid: INTID of the vLPI, 0 where there is none.
+ * @gsi: KVM's GSI of the irqfd; ~0 for a client found at load.
+ * @devid: DeviceID of the route in the guest's ITS.
+ * @eventid: EventID of the route in the guest's ITS.
+ * @position: place in the queue of its slot: 0 holder, 1 the next to be promoted, and so on;
+ *	0 also where the state is neither HOLDER nor WAITER.
+ * @signals: eventfd signals that the broker served in KVM's place.
+ * @injections: MSIs injected for them.
+ * @vm_name: KVM's debugfs name of the VM ("pid-fd"), NUL-terminated, empty where there is none.
+ * @vm_comm: command name of the VMM when the VM was first seen, NUL-terminated.
+ */
+struct vlpi_broker_client {
+	__u64 id;
+	__u64 vm_id;
+	__s32 vm_pid;
+	__u32 state;
+	__u32 flags;
+	__u32 error;
+	__u32 host_irq;
+	__u32 vintid;
+	__u32 gsi;
+	__u32 devid;
+	__u32 eventid;
+	__u32 position;
+	__u64 signals;
+	__u64 injections;
+	char vm_name[32];
+	char vm_comm[16];
+};
+
+/**
+ * struct vlpi_broker_dump - read clients, in the order of their ids
+ * @size: in: size of this structure as the caller knows it; out: as the kernel knows it.
+ * @flags: in: must be 0.
+ * @cursor: in: id of the last client already read, 0 to begin; out: id of the last one returned.
+ * @buf: in: address of an array of struct vlpi_broker_client.
+ * @buf_entries: in: entries that fit in @buf; at least 1. No more than 4096 are returned at once.
+ * @entry_size: in: size of one entry as the caller knows it, a multiple of 8 and not less than 64;
+ *	the kernel cuts off what the caller does not know and zeroes what it does not know itself.
+ * @nr_entries: out: entries written. Fewer than were asked for means that there are no more.
+ * @more: out: 1 where clients with a higher id exist, else 0.
+ * @generation: out: changes with every change of a slot or client. All entries of one call are
+ *	one moment's state; those of two calls are, where both say the same @generation.
+ *
+ * A client that appears during a walk has a higher id and is found by it.
+ */
+struct vlpi_broker_dump {
+	__u32 size;
+	__u32 flags;
+	__u64 cursor;
+	__u64 buf;
+	__u32 buf_entries;
+	__u32 entry_size;
+	__u32 nr_entries;
+	__u32 more;
+	__u64 generation;
+};
+
+#define VLPI_BROKER_IOC_MAGIC	0xB9
+/* Errors: EINVAL (size, flags), EFAULT. */
+#define VLPI_BROKER_INFO	_IOWR(VLPI_BROKER_IOC_MAGIC, 0x00, struct vlpi_broker_info)
+/* Errors: EINVAL (size, flags, buf_entries, entry_size), EFAULT, ENOMEM, EINTR. */
+#define VLPI_BROKER_DUMP	_IOWR(VLPI_BROKER_IOC_MAGIC, 0x01, struct vlpi_broker_dump)
+
+#endif /* _UAPI_LINUX_VLPI_BROKER_H */
