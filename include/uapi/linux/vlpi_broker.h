@@ -4,7 +4,7 @@
  *
  * Every structure begins with its own size. User space writes the size it was built with; the
  * kernel fills in as much as both know and writes back the size it knows. A structure grows at its
- * end only. Unknown flags and a non-zero reserved field are refused with EINVAL, an unknown ioctl
+ * end only. Unknown flags are refused with EINVAL, an unknown ioctl
  * with ENOTTY. No kernel pointer is ever in it.
  */
 #ifndef _UAPI_LINUX_VLPI_BROKER_H
@@ -30,7 +30,6 @@
  *	only an irqfd attached anew takes part in promotion.
  * @nr_dead_strays: host IRQs found at load that are still forwarded to a VM that is gone. The
  *	module can't unmap them safely; a reboot of the host does.
- * @reserved0: 0.
  * @attaches: producers that were connected to an irqfd.
  * @grants: times a host IRQ was mapped to its vLPI (promotions included).
  * @promotions: times a waiter was granted a slot that a holder had left.
@@ -57,7 +56,6 @@ struct vlpi_broker_info {
 	__u32 nr_waiters;
 	__u32 nr_reattach;
 	__u32 nr_dead_strays;
-	__u64 reserved0;
 	__u64 attaches;
 	__u64 grants;
 	__u64 promotions;
@@ -144,8 +142,8 @@ struct vlpi_broker_client {
  * @cursor: in: id of the last client already read, 0 to begin; out: id of the last one returned.
  * @buf: in: address of an array of struct vlpi_broker_client.
  * @buf_entries: in: entries that fit in @buf; at least 1. No more than 4096 are returned at once.
- * @entry_size: in: size of one entry as the caller knows it, a multiple of 8 and not less than 64;
- *	the kernel cuts off what the caller does not know and zeroes what it does not know itself.
+ * @entry_size: in: size of one entry as the caller knows it, a multiple of 8 and not less than
+ *	VLPI_BROKER_CLIENT_SIZE_VER1; the kernel cuts off what the caller does not know and zeroes what it does not know itself.
  * @nr_entries: out: entries written. Fewer than were asked for means that there are no more.
  * @more: out: 1 where clients with a higher id exist, else 0.
  * @generation: out: changes with every change of a slot or client. All entries of one call are
@@ -165,6 +163,12 @@ struct vlpi_broker_dump {
 	__u64 generation;
 };
 
+/* Sizes as first published: the least that the kernel accepts. */
+#define VLPI_BROKER_INFO_SIZE_VER1	160
+#define VLPI_BROKER_CLIENT_SIZE_VER1	120
+#define VLPI_BROKER_DUMP_SIZE_VER1	48
+
+/* The module ignores the size that is encoded in the number; the size field counts. */
 #define VLPI_BROKER_IOC_MAGIC	0xB9
 /* Errors: EINVAL (size, flags), EFAULT. */
 #define VLPI_BROKER_INFO	_IOWR(VLPI_BROKER_IOC_MAGIC, 0x00, struct vlpi_broker_info)
