@@ -4,8 +4,8 @@
  *
  * Every structure begins with its own size. User space writes the size it was built with; the
  * kernel fills in as much as both know and writes back the size it knows. A structure grows at its
- * end only. Unknown flags are refused with EINVAL, an unknown ioctl
- * with ENOTTY. No kernel pointer is ever in it.
+ * end only. Unknown flags are refused with EINVAL, an unknown ioctl with ENOTTY. No kernel pointer
+ * is ever in it.
  */
 #ifndef _UAPI_LINUX_VLPI_BROKER_H
 #define _UAPI_LINUX_VLPI_BROKER_H
@@ -26,8 +26,8 @@
  * @nr_held: slots whose interrupt is injected directly now.
  * @nr_clients: irqfds known now, whatever their state.
  * @nr_waiters: of these, the ones that are waiting for a slot (VLPI_BROKER_WAITER).
- * @nr_reattach: of these, the ones attached before the module was loaded: they are watched, but
- *	only an irqfd attached anew takes part in promotion.
+ * @nr_reattach: of these, the ones attached before the module was loaded that could not be taken
+ *	over for lack of memory: they work in software until they are detached and attached again.
  * @nr_dead_strays: host IRQs found at load that are still forwarded to a VM that is gone. The
  *	module can't unmap them safely; a reboot of the host does.
  * @attaches: producers that were connected to an irqfd.
@@ -79,7 +79,6 @@ struct vlpi_broker_info {
  *	this host IRQ down; the error field says with what.
  * @VLPI_BROKER_UNRESOLVED: the guest has no LPI behind the route (now); KVM serves the irqfd.
  * @VLPI_BROKER_NOT_MSI: the route is not a single MSI; KVM serves the irqfd.
- * @VLPI_BROKER_DUPLICATE: found forwarded to a held vLPI when the module was loaded, and unmapped.
  */
 enum vlpi_broker_state {
 	VLPI_BROKER_IDLE = 0,
@@ -88,12 +87,11 @@ enum vlpi_broker_state {
 	VLPI_BROKER_UNMAPPABLE = 3,
 	VLPI_BROKER_UNRESOLVED = 4,
 	VLPI_BROKER_NOT_MSI = 5,
-	VLPI_BROKER_DUPLICATE = 6,
 };
 
 /* The irqchip says that the host IRQ is forwarded to a vCPU at this moment. */
 #define VLPI_BROKER_CLIENT_FORWARDED	(1U << 0)
-/* Attached before the module was loaded: detach and attach it to take part in promotion. */
+/* Attached before the module was loaded and not taken over: detach it and attach it again. */
 #define VLPI_BROKER_CLIENT_REATTACH	(1U << 1)
 
 /**
@@ -106,7 +104,7 @@ enum vlpi_broker_state {
  * @error: errno (positive) behind VLPI_BROKER_UNMAPPABLE or _UNRESOLVED, else 0.
  * @host_irq: Linux IRQ number of the producer, 0 without one.
  * @vintid: INTID of the vLPI, 0 where there is none.
- * @gsi: KVM's GSI of the irqfd; ~0 for a client found at load.
+ * @gsi: KVM's GSI of the irqfd.
  * @devid: DeviceID of the route in the guest's ITS.
  * @eventid: EventID of the route in the guest's ITS.
  * @position: place in the queue of its slot: 0 holder, 1 the next to be promoted, and so on;

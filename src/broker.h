@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VLPI_BROKER_BROKER_H
+#define VLPI_BROKER_BROKER_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+#include <linux/vlpi_broker.h>
+
+struct kthread_worker;
+struct vb_slot;
+
+/**
+ * struct vb_vm - a virtual machine that has clients
+ * @id: never used again while the module is loaded.
+ * @key: identity of the VM while it has a client; compared, never followed.
+ * @list: in the list of VMs.
+ * @nr_clients: clients of this VM.
+ * @dirty: something in the VM changed, its clients are to be arbitrated again (ledger).
+ * @pid: of the VMM.
+ * @comm: command name of the VMM.
+ * @name: KVM's debugfs name.
+ * @worker: of fallback.c, which serves this VM's waiters; NULL before there was one.
+ */
+struct vb_vm {
+	u64 id;
+	const void *key;
+	struct list_head list;
+	unsigned int nr_clients;
+	bool dirty;
+	int pid;
+	char comm[16];
+	char name[32];
+	struct kthread_worker *worker;
+};
+
+/**
+ * struct vb_client - one irqfd, as the arbiter sees it
+ * @id: ascending, never used again.
+ * @vm: its VM; there is one as long as the client is known to the arbiter.
+ * @list: in the list of clients, by @id.
+ * @slot: what its route leads to now; RCU for broker_is_served().
+ * @queue: in the slot's queue.
+ * @state: what it is to the slot.
+ * @error: errno behind the state.
+ * @host_irq: of its producer, 0 without one.
+ * @by_irq: in the ledger.
+ * @booked: whether @by_irq is in the ledger.
+ * @granting: the holder-to-be: the gate lets its host IRQ through.
+ * @revoking: the unmap that the watch is about to see is our own.
+ * @reattach: it was attached before the module was loaded, and could not be taken over.
+ * @mapped: the gate let it through and the watch has not seen it go: it is forwarded.
+ * @gsi: for show.
+ * @devid: for show.
+ * @eventid: for show.
+ * @signals: eventfd signals served.
+ * @injections: MSIs injected for them.
+ *
+ * @slot, @granting, @revoking and @mapped are written under the ledger's lock as well as the
+ * arbiter's mutex, except that the watch clears @mapped under the ledger's alone.
+ */
+struct vb_client {
+	u64 id;
+	struct vb_vm *vm;
+	struct list_head list;
+	struct vb_slot __rcu *slot;
+	struct list_head queue;
+	enum vlpi_broker_state state;
+	int error;
+	u32 host_irq;
+	struct hlist_node by_irq;
+	bool booked;
+	bool granting;
+	bool revoking;
+	bool reattach;
+	bool mapped;
+	u32 gsi;
+	u32 devid;
+	u32 eventid;
+	atomic64_t signals;
+	atomic64_t injections;
+};
+
+struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const char *name);
+int broker_add(struct vb_client *client, struct vb_vm *new_vm);
+struct vb_vm *broker_remove(struct vb_client *client);
+void broker_vm_free(struct vb_vm *vm);
+
+void broker_attach(struct vb_client *client, u32 host_irq);
+void broker_detach(struct vb_client *client);
+void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm));
+
+bool broker_is_served(struct vb_client *client);
+void broker_count_signal(struct vb_client *client);
+struct vb_slot *broker_lock_slot(struct vb_client *client);
+void broker_unlock_slot(struct vb_slot *slot);
+void broker_count_injection(struct vb_client *client);
+
+int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
+void broker_gate_failed(u32 host_irq);
+bool broker_unmapped(u32 host_irq);
+bool broker_vm_changed(const void *vm_key);
+void broker_count_forced_unmap(void);
+void broker_count_repair(void);
+
+void broker_go_live(void);
+bool broker_is_booked(u32 host_irq);
+void broker_count_dead_stray(void);
+void broker_info(struct vlpi_broker_info *info);
+int broker_dump(struct vlpi_broker_client *buf, u32 entries, u64 *cursor, bool *more,
+		u64 *generation);
+
+#endif /* VLPI_BROKER_BROKER_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/vlpi_broker: INFO and DUMP, as include/uapi/linux/vlpi_broker.h has them.
+ *
+ * Reading it changes nothing, and stops no VM: it takes the arbiter's mutex, for as long as it
+ * takes to describe at most DUMP_MAX clients, and no lock of KVM's. The node is for root: it names
+ * processes and host IRQs.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/build_bug.h>
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/miscdevice.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "broker.h"
+#include "chardev.h"
+
+#define DUMP_MAX 4096
+
+static_assert(sizeof(struct vlpi_broker_info) >= VLPI_BROKER_INFO_SIZE_VER1);
+static_assert(sizeof(struct vlpi_broker_client) >= VLPI_BROKER_CLIENT_SIZE_VER1);
+static_assert(sizeof(struct vlpi_broker_dump) >= VLPI_BROKER_DUMP_SIZE_VER1);
+
+/* Both structures begin with their size and their flags. */
+struct head {
+	__u32 size;
+	__u32 flags;
+};
+
+/* Fetch what a caller knows of a structure of @known bytes. */
+static int fetch(void *to, size_t known, size_t least, const void __user *from)
+{
+	struct head head;
+	int ret;
+
+	if (copy_from_user(&head, from, sizeof(head)))
+		return -EFAULT;
+	if (head.size < least || head.size > PAGE_SIZE)
+		return -EINVAL;
+	ret = copy_struct_from_user(to, known, from, head.size);
+	/* What a newer caller asks for in fields that are unknown here can't be had. */
+	if (ret)
+		return ret == -E2BIG ? -EINVAL : ret;
+	((struct head *)to)->size = head.size;
+	return head.flags ? -EINVAL : 0;
+}
+
+/* Answer with as much of @from as the caller has room for, and the size that it has here. */
+static int answer(void __user *to, void *from, size_t known)
+{
+	size_t room = ((struct head *)from)->size;
+
+	((struct head *)from)->size = known;
+	return copy_to_user(to, from, min(room, known)) ? -EFAULT : 0;
+}
+
+static int info_ioctl(void __user *arg)
+{
+	struct vlpi_broker_info info;
+	u32 size;
+
+	/* Nothing in it but the head is the caller's to say. */
+	struct head head;
+
+	if (copy_from_user(&head, arg, sizeof(head)))
+		return -EFAULT;
+	if (head.size < VLPI_BROKER_INFO_SIZE_VER1 || head.flags)
+		return -EINVAL;
+	size = head.size;
+	memset(&info, 0, sizeof(info));
+	broker_info(&info);
+	info.size = size;
+	info.abi_version = VLPI_BROKER_ABI_VERSION;
+	strscpy(info.version, THIS_MODULE->version, sizeof(info.version));
+	return answer(arg, &info, sizeof(info));
+}
+
+/* Copy @n entries out, each cut or padded to the size that the caller knows. */
+static int copy_entries(void __user *to, size_t entry_size, const struct vlpi_broker_client *from,
+			int n)
+{
+	size_t both = min(entry_size, sizeof(*from));
+	int i;
+
+	for (i = 0; i < n; i++, to += entry_size) {
+		if (copy_to_user(to, &from[i], both) ||
+		    clear_user(to + both, entry_size - both))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int dump_ioctl(void __user *arg)
+{
+	struct vlpi_broker_client *buf;
+	struct vlpi_broker_dump dump;
+	u32 entries;
+	bool more;
+	int ret;
+
+	ret = fetch(&dump, sizeof(dump), VLPI_BROKER_DUMP_SIZE_VER1, arg);
+	if (ret)
+		return ret;
+	if (!dump.buf_entries || dump.entry_size < VLPI_BROKER_CLIENT_SIZE_VER1 ||
+	    dump.entry_size > PAGE_SIZE || dump.entry_size % 8)
+		return -EINVAL;
+
+	entries = min_t(u32, dump.buf_entries, DUMP_MAX);
+	buf = kvcalloc(entries, sizeof(*buf), GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	ret = broker_dump(buf, entries, &dump.cursor, &more, &dump.generation);
+	if (ret >= 0) {
+		dump.nr_entries = ret;
+		dump.more = more;
+		ret = copy_entries(u64_to_user_ptr(dump.buf), dump.entry_size, buf, ret);
+	}
+	kvfree(buf);
+	return ret ?: answer(arg, &dump, sizeof(dump));
+}
+
+static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	/* The size that is encoded in a number is that of the caller's header; the field counts. */
+	if (_IOC_TYPE(cmd) != VLPI_BROKER_IOC_MAGIC || _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE))
+		return -ENOTTY;
+	switch (_IOC_NR(cmd)) {
+	case _IOC_NR(VLPI_BROKER_INFO):
+		return info_ioctl(user);
+	case _IOC_NR(VLPI_BROKER_DUMP):
+		return dump_ioctl(user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations chardev_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = chardev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice chardev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "vlpi_broker",
+	.fops = &chardev_fops,
+	.mode = 0600,
+};
+
+/**
+ * chardev_init - make /dev/vlpi_broker
+ *
+ * Context: process; may sleep.
+ * Return: 0 or an errno.
+ */
+int chardev_init(void)
+{
+	return misc_register(&chardev);
+}
+
+/**
+ * chardev_exit - undo chardev_init()
+ *
+ * Context: process; may sleep.
+ */
+void chardev_exit(void)
+{
+	misc_deregister(&chardev);
+}

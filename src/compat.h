@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All differences between kernels.
+ *
+ * src/probes/ holds one small file a feature; kbuild compiles each against the installed headers
+ * and writes the answers to probed.h. Vendors backport freely, so a version number says nothing,
+ * and none is looked at here or anywhere else in the tree. Where neither of two alternatives
+ * compiles, the kernel has a third one that nobody has looked at yet: the build stops and says so.
+ */
+#ifndef VLPI_BROKER_COMPAT_H
+#define VLPI_BROKER_COMPAT_H
+
+#include "probed.h"
+
+#include <linux/ftrace.h>
+#include <linux/irqbypass.h>
+#include <linux/irqnr.h>
+#include <linux/kthread.h>
+#include <linux/types.h>
+
+#if !PROBE_BASE
+#error "vlpi_broker: the kernel headers lack KVM, irqbypass or GICv4 declarations; is this an arm64 kernel with CONFIG_KVM?"
+#endif
+#if PROBE_IRQBYPASS_TOKEN + PROBE_IRQBYPASS_EVENTFD != 1
+#error "vlpi_broker: irq_bypass_register_consumer() has a prototype that is not known; see src/probes/irqbypass_*.c"
+#endif
+#if PROBE_UNMAP_VLPI_INT + PROBE_UNMAP_VLPI_VOID != 1
+#error "vlpi_broker: its_unmap_vlpi() has a prototype that is not known; see src/probes/unmap_vlpi_*.c"
+#endif
+#if PROBE_UNSET_BY_ROUTE + PROBE_UNSET_BY_HOST_IRQ + PROBE_UNSET_BY_HOST_IRQ_INT != 1
+#error "vlpi_broker: kvm_vgic_v4_unset_forwarding() has a prototype that is not known; see src/probes/unset_by_*.c"
+#endif
+#if PROBE_LPI_LIST + PROBE_LPI_XARRAY != 1
+#error "vlpi_broker: struct vgic_dist keeps LPIs in a way that is not known; see src/probes/lpi_*.c"
+#endif
+#if PROBE_FTRACE_ARGS + PROBE_FTRACE_REGS + PROBE_FTRACE_PT_REGS != 1
+#error "vlpi_broker: ftrace callbacks get their registers in a way that is not known; see src/probes/ftrace_*.c"
+#endif
+
+/* The registers of an ftrace callback, and how to go on elsewhere. */
+#if PROBE_FTRACE_PT_REGS
+#define compat_ftrace_regs pt_regs
+#define COMPAT_FTRACE_FLAGS FTRACE_OPS_FL_SAVE_REGS
+static __always_inline void compat_ftrace_redirect(struct pt_regs *regs, void *to)
+{
+	regs->pc = (unsigned long)to;
+}
+#elif PROBE_FTRACE_REGS
+#define compat_ftrace_regs ftrace_regs
+#define COMPAT_FTRACE_FLAGS (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION)
+static __always_inline void compat_ftrace_redirect(struct ftrace_regs *fregs, void *to)
+{
+	ftrace_get_regs(fregs)->pc = (unsigned long)to;
+}
+#else
+#define compat_ftrace_regs ftrace_regs
+#define COMPAT_FTRACE_FLAGS FTRACE_OPS_FL_RECURSION
+static __always_inline void compat_ftrace_redirect(struct ftrace_regs *fregs, void *to)
+{
+	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)to);
+}
+#endif
+
+/*
+ * Registration with irqbypass by an opaque identity: the eventfd of an irqfd, or, for the private
+ * pair of irqbypass_run_locked(), any address of our own. Neither kernel looks behind it.
+ */
+static inline int compat_register_consumer(struct irq_bypass_consumer *cons, void *identity)
+{
+#if PROBE_IRQBYPASS_TOKEN
+	cons->token = identity;
+	return irq_bypass_register_consumer(cons);
+#else
+	return irq_bypass_register_consumer(cons, identity);
+#endif
+}
+
+static inline int compat_register_producer(struct irq_bypass_producer *prod, void *identity)
+{
+#if PROBE_IRQBYPASS_TOKEN
+	prod->token = identity;
+	return irq_bypass_register_producer(prod);
+#else
+	return irq_bypass_register_producer(prod, identity, 0);
+#endif
+}
+
+/* How a replacement for irq_bypass_register_consumer() is declared, and where the identity is. */
+#if PROBE_IRQBYPASS_TOKEN
+#define COMPAT_REGISTER_PARAMS		struct irq_bypass_consumer *cons
+#define COMPAT_REGISTER_IDENTITY	(cons->token)
+#else
+#define COMPAT_REGISTER_PARAMS		struct irq_bypass_consumer *cons, struct eventfd_ctx *eventfd
+#define COMPAT_REGISTER_IDENTITY	(eventfd)
+#endif
+
+static inline unsigned int compat_nr_irqs(void)
+{
+#if PROBE_IRQ_GET_NR_IRQS
+	return irq_get_nr_irqs();
+#else
+	return nr_irqs;
+#endif
+}
+
+/*
+ * Walking the LPIs of a VM, under what keeps each of them from being freed. vgic's irq_lock nests
+ * inside.
+ */
+#if PROBE_LPI_LIST
+#define compat_lpis_lock(dist, flags)	raw_spin_lock_irqsave(&(dist)->lpi_list_lock, flags)
+#define compat_lpis_unlock(dist, flags)	raw_spin_unlock_irqrestore(&(dist)->lpi_list_lock, flags)
+#define compat_for_each_lpi(dist, index, irq) \
+	list_for_each_entry(irq, &(dist)->lpi_list_head, lpi_list)
+#else
+#define compat_lpis_lock(dist, flags)	do { rcu_read_lock(); local_irq_save(flags); } while (0)
+#define compat_lpis_unlock(dist, flags)	do { local_irq_restore(flags); rcu_read_unlock(); } while (0)
+#define compat_for_each_lpi(dist, index, irq)	xa_for_each(&(dist)->lpi_xa, index, irq)
+#endif
+
+/* Whether KVM takes a vLPI back by the guest's tables, or else by the number of the host IRQ. */
+#define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
+#if PROBE_UNSET_BY_ROUTE
+#define compat_unset_forwarding(unset, kvm, host_irq)	do { } while (0)
+#else
+#define compat_unset_forwarding(unset, kvm, host_irq)	((unset)(kvm, host_irq))
+#endif
+
+/* KVM caches translations of MSIs; each kernel has one function that empties the whole cache. */
+#if PROBE_LPI_LIST
+#define COMPAT_FLUSH_CACHE	"vgic_its_invalidate_cache"
+#else
+#define COMPAT_FLUSH_CACHE	"vgic_its_invalidate_all_caches"
+#endif
+
+/* The type that its_unmap_vlpi() returns, and how to return a 0 of it. */
+#if PROBE_UNMAP_VLPI_INT
+#define compat_unmap_t		int
+#define COMPAT_UNMAP_DONE	0
+#else
+#define compat_unmap_t		void
+#define COMPAT_UNMAP_DONE
+#endif
+
+/* From 6.14 kthread_create_worker() leaves the worker asleep, and this one wakes it. */
+#ifndef kthread_run_worker
+#define kthread_run_worker kthread_create_worker
+#endif
+
+#endif /* VLPI_BROKER_COMPAT_H */

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Our irq-bypass consumer in front of KVM's: one proxy an irqfd.
+ *
+ * KVM registers a consumer for each irqfd, and irqbypass connects it with the producer of the same
+ * eventfd. Both registration calls are redirected here; for a consumer of KVM's our own is
+ * registered in its place, with the same identity, and KVM's stays behind it, called only for the
+ * one that holds the slot. Whatever error KVM would have seen it still sees.
+ *
+ * The proxy's add_producer says 0 for a waiter as well: with anything else irqbypass forgets the
+ * pair, and nobody hears of the producer's leaving. Proxies come without stop and start, so that
+ * waiters come and go without halting the guest; the shim halts it for a grant.
+ *
+ * Work outside a callback (a route changed, the guest mapped an event) needs irqbypass's mutex, or
+ * a producer could go while it is dealt with. It is to be had by connecting a private pair, whose
+ * add_producer does the work and then returns an error: nothing stays registered, nothing is logged.
+ *
+ * Irqfds that were there before the module are taken over when it is loaded: their consumers are
+ * unregistered, which unmaps them, and then registered anew as if KVM had just come with them.
+ *
+ * Each port holds a reference to the module, so it can't be unloaded while an irqfd is attached.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/dcache.h>
+#include <linux/irqbypass.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "broker.h"
+#include "compat.h"
+#include "fallback.h"
+#include "hook.h"
+#include "irqbypass_hook.h"
+#include "its_shim.h"
+#include "port.h"
+
+/* Serialises taking over an irqfd with KVM's registering it at the same time. */
+static DEFINE_MUTEX(register_lock);
+
+static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
+{
+	return container_of(kvm_cons, struct kvm_kernel_irqfd, consumer);
+}
+
+/* --- the proxy ------------------------------------------------------------------------------- */
+
+static int proxy_add_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
+{
+	struct vb_port *port = container_of(cons, struct vb_port, proxy);
+
+	port->prod = prod;
+	broker_attach(&port->client, prod->irq);
+	if (port->client.state != VLPI_BROKER_HOLDER)
+		fallback_prepare(port->client.vm);
+	return 0;
+}
+
+static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
+{
+	struct vb_port *port = container_of(cons, struct vb_port, proxy);
+
+	broker_detach(&port->client);
+	port->prod = NULL;
+}
+
+static struct vb_vm *vm_record(struct kvm *kvm)
+{
+	char comm[TASK_COMM_LEN] = "";
+	struct task_struct *vmm;
+
+	rcu_read_lock();
+	vmm = pid_task(find_pid_ns(kvm->userspace_pid, &init_pid_ns), PIDTYPE_PID);
+	if (vmm)
+		get_task_comm(comm, vmm);
+	rcu_read_unlock();
+	return broker_vm_new(kvm, kvm->userspace_pid, comm,
+			     IS_ERR_OR_NULL(kvm->debugfs_dentry) ? "" :
+			     (const char *)kvm->debugfs_dentry->d_name.name);
+}
+
+static void port_free(struct vb_port *port)
+{
+	kfree_rcu(port, rcu);
+	module_put(THIS_MODULE);
+}
+
+static void port_end(struct vb_port *port)
+{
+	struct vb_vm *vm;
+
+	vm = broker_remove(&port->client);
+	if (vm)
+		fallback_end(vm);
+	broker_vm_free(vm);
+	port_erase(port);
+	port_free(port);
+}
+
+/* A port for @irqfd, that serves it already but is not registered yet; NULL without memory. */
+static struct vb_port *port_new(struct kvm_kernel_irqfd *irqfd)
+{
+	struct vb_port *port;
+	struct vb_vm *vm;
+
+	if (!try_module_get(THIS_MODULE))
+		return NULL;
+	port = kzalloc(sizeof(*port), GFP_KERNEL);
+	vm = vm_record(irqfd->kvm);
+	if (!port || !vm) {
+		kfree(port);
+		broker_vm_free(vm);
+		module_put(THIS_MODULE);
+		return NULL;
+	}
+	port->irqfd = irqfd;
+	port->kvm = irqfd->kvm;
+	port->client.gsi = irqfd->gsi;
+	port->proxy.add_producer = proxy_add_producer;
+	port->proxy.del_producer = proxy_del_producer;
+	if (!broker_add(&port->client, vm))
+		broker_vm_free(vm);
+	port_insert(port);
+	fallback_take(port);
+	return port;
+}
+
+static int port_register(struct vb_port *port)
+{
+	int ret;
+
+	ret = compat_register_consumer(&port->proxy, port->irqfd->eventfd);
+	/* Unregistered, it still serves the irqfd's signals. */
+	port->registered = !ret;
+	return ret;
+}
+
+/* --- the hooks ------------------------------------------------------------------------------- */
+
+/* KVM registers the consumer of an irqfd that it is assigning, under kvm->irq_srcu. */
+static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identity)
+{
+	struct vb_port *port;
+	int ret;
+
+	mutex_lock(&register_lock);
+	port = port_find(irqfd_of(cons));
+	if (port) {
+		/* Taken over while KVM was on its way here. */
+		ret = port->registered ? 0 : -EBUSY;
+	} else {
+		port = port_new(irqfd_of(cons));
+		/* Without a port the gate knows nothing of the host IRQ: KVM serves it in software. */
+		ret = port ? port_register(port) : compat_register_consumer(cons, identity);
+	}
+	mutex_unlock(&register_lock);
+	if (!port)
+		pr_warn_ratelimited("no memory to broker an irqfd of process %d: its interrupts are injected in software\n",
+				    task_tgid_nr(current));
+	return ret;
+}
+
+static int register_consumer(COMPAT_REGISTER_PARAMS)
+{
+	void *identity = COMPAT_REGISTER_IDENTITY;
+	int ret;
+
+	hook_enter();
+	if (identity && shim_is_kvm_consumer(cons))
+		ret = register_kvm_consumer(cons, identity);
+	else
+		ret = compat_register_consumer(cons, identity);
+	hook_leave();
+	return ret;
+}
+
+/*
+ * KVM shuts an irqfd down. Its wait-queue entry is gone already, but an injection may be queued,
+ * and goes first. irqbypass's mutex is not held.
+ */
+static void unregister_consumer(struct irq_bypass_consumer *cons)
+{
+	struct vb_port *port;
+
+	hook_enter();
+	port = shim_is_kvm_consumer(cons) ? port_find(irqfd_of(cons)) : NULL;
+	if (port) {
+		fallback_flush(port);
+		if (port->registered)
+			irq_bypass_unregister_consumer(&port->proxy);
+		port_end(port);
+	} else {
+		irq_bypass_unregister_consumer(cons);
+	}
+	hook_leave();
+}
+
+static struct hook hooks[] = {
+	{ .name = "irq_bypass_unregister_consumer", .replacement = unregister_consumer },
+	{ .name = "irq_bypass_register_consumer", .replacement = register_consumer },
+};
+
+/* --- work under irqbypass's mutex ------------------------------------------------------------ */
+
+struct locked_work {
+	struct irq_bypass_consumer cons;
+	struct irq_bypass_producer prod;
+	void (*fn)(void);
+	bool done;
+};
+
+static int locked_add_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
+{
+	struct locked_work *work = container_of(cons, struct locked_work, cons);
+
+	work->fn();
+	work->done = true;
+	return -ECANCELED;
+}
+
+static void locked_del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
+{
+	/* Never connected, so never disconnected; irqbypass insists on a callback. */
+}
+
+/*
+ * Call @fn under irqbypass's mutex. Returns 0, or irqbypass's errno (-ENOMEM) where it was not
+ * called.
+ */
+static int run_locked(void (*fn)(void))
+{
+	struct locked_work work = {
+		.cons.add_producer = locked_add_producer,
+		.cons.del_producer = locked_del_producer,
+		.fn = fn,
+	};
+	int ret;
+
+	ret = compat_register_consumer(&work.cons, &work);
+	if (ret)
+		return ret;
+	ret = compat_register_producer(&work.prod, &work);
+	irq_bypass_unregister_consumer(&work.cons);
+	return work.done ? 0 : ret;
+}
+
+static void rearbitrate(void)
+{
+	broker_rearbitrate(fallback_prepare);
+}
+
+static void kick_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(kick, kick_work);
+
+static void kick_work(struct work_struct *work)
+{
+	/* Without memory for it now there may be some in a moment, and the change is still noted. */
+	if (run_locked(rearbitrate))
+		schedule_delayed_work(&kick, HZ / 20);
+}
+
+/**
+ * bypass_kick - have the clients of changed VMs arbitrated again, soon
+ *
+ * Context: any.
+ */
+void bypass_kick(void)
+{
+	mod_delayed_work(system_wq, &kick, 0);
+}
+
+/* --- loading and unloading ------------------------------------------------------------------- */
+
+static bool is_to_be_taken_over(struct kvm_kernel_irqfd *irqfd)
+{
+	return shim_is_kvm_consumer(&irqfd->consumer) && !port_find(irqfd);
+}
+
+/* An irqfd of @kvm that nobody stands in front of yet. Under kvm->irq_srcu it is not freed. */
+static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
+{
+	struct kvm_kernel_irqfd *irqfd, *found = NULL;
+
+	spin_lock_irq(&kvm->irqfds.lock);
+	list_for_each_entry(irqfd, &kvm->irqfds.items, list) {
+		if (is_to_be_taken_over(irqfd)) {
+			found = irqfd;
+			break;
+		}
+	}
+	spin_unlock_irq(&kvm->irqfds.lock);
+	return found;
+}
+
+/*
+ * Take over the irqfds of a VM. First all of them are unregistered, which unmaps them, so that no
+ * vLPI has two host IRQs when the first is granted; then they are registered as if KVM had just
+ * come with them. Until then KVM serves them in software. Unmapping may have dropped an edge, so
+ * each is raised once.
+ */
+static int take_over_vm(struct kvm *kvm)
+{
+	struct kvm_kernel_irqfd *irqfd;
+	struct vb_port *port, *next;
+	LIST_HEAD(taken);
+	int idx, ret = 0;
+
+	mutex_lock(&register_lock);
+	idx = srcu_read_lock(&kvm->irq_srcu);
+	while (!ret && (irqfd = next_irqfd(kvm))) {
+		port = port_new(irqfd);
+		if (port) {
+			irq_bypass_unregister_consumer(&irqfd->consumer);
+			list_add_tail(&port->taken, &taken);
+		} else {
+			ret = -ENOMEM;
+		}
+	}
+	list_for_each_entry_safe(port, next, &taken, taken) {
+		list_del(&port->taken);
+		port->client.reattach = port_register(port);
+		shim_raise(&port->client);
+	}
+	srcu_read_unlock(&kvm->irq_srcu, idx);
+	mutex_unlock(&register_lock);
+	return ret;
+}
+
+static void dead_stray(u32 host_irq)
+{
+	pr_warn("host IRQ %u is still forwarded to a VM that is gone; only a reboot of the host cures that\n",
+		host_irq);
+	broker_count_dead_stray();
+}
+
+static int cure_result;
+
+static void cure_and_go_live(void)
+{
+	cure_result = shim_cure_strays(broker_is_booked, dead_stray);
+	broker_go_live();
+}
+
+/**
+ * bypass_take_over - see to the irqfds that were there before us
+ *
+ * Context: process; may sleep.
+ * Return: 0 or an errno after a line that says why; what was taken over by then stays so.
+ */
+int bypass_take_over(void)
+{
+	int ret;
+
+	ret = shim_each_vm(take_over_vm);
+	if (!ret)
+		ret = run_locked(cure_and_go_live);
+	if (!ret)
+		ret = cure_result;
+	if (ret)
+		pr_warn("the VMs that are running could not all be taken over (error %d): reboot their guests\n",
+			ret);
+	return ret;
+}
+
+/**
+ * bypass_init - stand in front of KVM
+ *
+ * Context: process; may sleep.
+ * Return: 0, or an errno after a line that says why; then nothing has changed, but hook_drain()
+ *	has to follow.
+ */
+int bypass_init(void)
+{
+	int i, ret = 0;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(hooks); i++)
+		ret = hook_install(&hooks[i]);
+	if (ret)
+		bypass_remove_hooks();
+	return ret;
+}
+
+/**
+ * bypass_remove_hooks - undo bypass_init()
+ *
+ * Context: process; may sleep; hook_drain() has to follow.
+ */
+void bypass_remove_hooks(void)
+{
+	int i;
+
+	for (i = ARRAY_SIZE(hooks) - 1; i >= 0; i--)
+		hook_remove(&hooks[i]);
+}
+
+/**
+ * bypass_exit - wait for what bypass_kick() has started
+ *
+ * Context: process; may sleep; all hooks are gone.
+ */
+void bypass_exit(void)
+{
+	cancel_delayed_work_sync(&kick);
+}

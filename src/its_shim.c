@@ -1,0 +1,758 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hardware's side: what KVM and the irqchip believe, and what they are told.
+ *
+ * The gate stands on its_map_vlpi(), the one way to forward a host IRQ to a guest, and the watch on
+ * its_unmap_vlpi(), the one way back. Both may run under KVM's its_lock, and on newer kernels under
+ * the vgic_irq's raw irq_lock with interrupts off, so they do nothing there but ask the ledger.
+ *
+ * A slot is granted and revoked by KVM's own add and del callbacks, so that KVM keeps its books:
+ * vgic_irq.hw and host_irq, and vlpi_count. What KVM says afterwards is not taken for what the
+ * hardware does: the irqchip is asked. Where KVM leaves a host IRQ forwarded (its ITS or its LPIs
+ * are off, as during a reboot; the event leads elsewhere by now; or that kernel's KVM has a bug),
+ * it is unmapped here, and KVM's belief corrected: a stale hw would let KVM act on that host IRQ
+ * number later, whoever owns it by then. That correction is the only write into a vgic_irq.
+ *
+ * An interrupt is raised by what KVM_SIGNAL_MSI does. With the vLPI held KVM raises it through the
+ * holder's host IRQ, so that the ITS makes it pending in the hardware, whatever the LPI's enable
+ * bit says at that moment; but only without a cached translation of the MSI, so KVM's cache is
+ * emptied after each grant (nothing enters it for a vLPI that is forwarded).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fdtable.h>
+#include <linux/fs.h>
+#include <linux/irq.h>
+#include <linux/irqchip/arm-gic-v4.h>
+#include <linux/kvm_host.h>
+#include <linux/kvm_irqfd.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <kvm/arm_vgic.h>
+
+#include "compat.h"
+#include "hook.h"
+#include "its_shim.h"
+#include "port.h"
+
+/*
+ * What KVM and the irqchip export to nobody. The first group is declared in public headers, and
+ * typeof makes the build fail when one of them moves. The second is in arch/arm64/kvm/vgic/vgic.h,
+ * which is not installed: shim_init() compares it with the running kernel's BTF.
+ */
+static struct {
+	typeof(kvm_arch_irq_bypass_add_producer) *add_producer;
+	typeof(kvm_arch_irq_bypass_del_producer) *del_producer;
+	typeof(kvm_send_userspace_msi) *send_msi;
+	typeof(kvm_vgic_v4_unset_forwarding) *unset_forwarding;
+	typeof(kvm_irq_routing_update) *routing_update;
+	typeof(its_map_vlpi) *map_vlpi;
+	typeof(its_unmap_vlpi) *unmap_vlpi;
+	typeof(its_get_vlpi) *get_vlpi;
+
+	int (*resolve_lpi)(struct kvm *kvm, struct vgic_its *its, u32 devid, u32 eventid,
+			   struct vgic_irq **irq);
+	struct vgic_its *(*msi_to_its)(struct kvm *kvm, struct kvm_msi *msi);
+	void (*flush_cache)(struct kvm *kvm);
+	bool (*supports_direct_msis)(struct kvm *kvm);
+	int (*lpi_sync_pending)(struct kvm *kvm, struct vgic_irq *irq);
+	void (*enable_lpis)(struct kvm_vcpu *vcpu);
+} real;
+
+static const struct {
+	const char *name;
+	void *where;
+	const char *prototype;
+} borrowed[] = {
+	{ "kvm_arch_irq_bypass_add_producer", &real.add_producer },
+	{ "kvm_arch_irq_bypass_del_producer", &real.del_producer },
+	{ "kvm_send_userspace_msi", &real.send_msi },
+	{ "kvm_vgic_v4_unset_forwarding", &real.unset_forwarding },
+	{ "kvm_irq_routing_update", &real.routing_update },
+	{ "its_map_vlpi", &real.map_vlpi },
+	{ "its_unmap_vlpi", &real.unmap_vlpi },
+	{ "its_get_vlpi", &real.get_vlpi },
+	{ "vgic_its_resolve_lpi", &real.resolve_lpi,
+	  "int(struct kvm *, struct vgic_its *, u32, u32, struct vgic_irq **)" },
+	{ "vgic_msi_to_its", &real.msi_to_its, "struct vgic_its *(struct kvm *, struct kvm_msi *)" },
+	{ COMPAT_FLUSH_CACHE, &real.flush_cache, "void(struct kvm *)" },
+	{ "vgic_supports_direct_msis", &real.supports_direct_msis, "bool(struct kvm *)" },
+	{ "vgic_v3_lpi_sync_pending_status", &real.lpi_sync_pending,
+	  "int(struct kvm *, struct vgic_irq *)" },
+	{ "vgic_enable_lpis", &real.enable_lpis, "void(struct kvm_vcpu *)" },
+};
+
+static const struct shim_events *events;
+
+/* --- the irqchip ----------------------------------------------------------------------------- */
+
+/**
+ * shim_is_forwarded - does the irqchip deliver this host IRQ to a guest?
+ * @host_irq: of a producer.
+ *
+ * Context: any.
+ */
+bool shim_is_forwarded(u32 host_irq)
+{
+	struct irq_data *data;
+	bool forwarded;
+
+	rcu_read_lock();
+	data = irq_get_irq_data(host_irq);
+	forwarded = data && irqd_is_forwarded_to_vcpu(data);
+	rcu_read_unlock();
+	return forwarded;
+}
+
+/*
+ * Is it the ITS that would answer irq_set_vcpu_affinity()? Anything else must not be asked: an SPI
+ * becomes forwarded by being asked, and doorbells and vSGIs dereference the question. KVM's own
+ * timer interrupts are forwarded too, and none of our business.
+ */
+static bool answered_by_its(u32 host_irq)
+{
+	struct irq_data *data;
+	bool its = false;
+
+	rcu_read_lock();
+	for (data = irq_get_irq_data(host_irq); data; data = data->parent_data) {
+		struct irq_chip *chip = irq_data_get_irq_chip(data);
+
+		if (!chip || !chip->irq_set_vcpu_affinity ||
+		    chip->irq_set_vcpu_affinity == irq_chip_set_vcpu_affinity_parent)
+			continue;
+		its = chip->name && !strcmp(chip->name, "ITS");
+		break;
+	}
+	rcu_read_unlock();
+	return its;
+}
+
+static bool is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map)
+{
+	struct its_vlpi_map now = {};
+
+	return shim_is_forwarded(host_irq) && answered_by_its(host_irq) &&
+	       !real.get_vlpi(host_irq, &now) && now.vm == map->vm && now.vintid == map->vintid;
+}
+
+/* Unmap past the watch, after telling what it would have told. */
+static void unmap_vlpi(u32 host_irq)
+{
+	events->unmapped(host_irq);
+	real.unmap_vlpi(host_irq);
+}
+
+/* --- KVM's belief ---------------------------------------------------------------------------- */
+
+/* Does KVM believe that one of the VM's LPIs is forwarded from this host IRQ? Is it to, further? */
+static bool kvm_believes(struct kvm *kvm, u32 host_irq, bool correct_it)
+{
+	struct vgic_dist *dist = &kvm->arch.vgic;
+	struct vgic_irq *irq;
+	unsigned long __maybe_unused index;
+	unsigned long flags;
+	bool found = false;
+
+	compat_lpis_lock(dist, flags);
+	compat_for_each_lpi(dist, index, irq) {
+		raw_spin_lock(&irq->irq_lock);
+		found = irq->hw && irq->host_irq == host_irq;
+		if (found && correct_it) {
+			struct vgic_cpu *cpu = &irq->target_vcpu->arch.vgic_cpu;
+
+			atomic_dec(&cpu->vgic_v3.its_vpe.vlpi_count);
+			irq->hw = false;
+			irq->host_irq = 0;
+		}
+		raw_spin_unlock(&irq->irq_lock);
+		if (found)
+			break;
+	}
+	compat_lpis_unlock(dist, flags);
+	if (found && correct_it)
+		events->repair();
+	return found;
+}
+
+static struct kvm_msi route_to_msi(const struct kvm_kernel_irq_routing_entry *route)
+{
+	return (struct kvm_msi) {
+		.address_lo = route->msi.address_lo,
+		.address_hi = route->msi.address_hi,
+		.data = route->msi.data,
+		.flags = route->msi.flags,
+		.devid = route->msi.devid,
+	};
+}
+
+static struct vgic_its *route_to_its(struct kvm *kvm,
+				     const struct kvm_kernel_irq_routing_entry *route)
+{
+	struct kvm_msi msi = route_to_msi(route);
+
+	return real.msi_to_its(kvm, &msi);
+}
+
+/*
+ * Unmap a host IRQ that KVM would not, or could not, and correct KVM. Nothing about it can fail.
+ * @route leads to the ITS whose its_lock covers KVM's mark; NULL where nobody knows it any more:
+ * then the watch sees to it that a KVM that comes with the same idea does nothing.
+ */
+static void unmap_for_kvm(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route,
+			  u32 host_irq)
+{
+	struct vgic_its *its = route ? route_to_its(kvm, route) : NULL;
+
+	if (!IS_ERR_OR_NULL(its))
+		mutex_lock(&its->its_lock);
+	if (COMPAT_UNSET_BY_ROUTE) {
+		kvm_believes(kvm, host_irq, true);
+	} else {
+		events->unmapped(host_irq);
+		compat_unset_forwarding(real.unset_forwarding, kvm, host_irq);
+	}
+	if (shim_is_forwarded(host_irq))
+		unmap_vlpi(host_irq);
+	if (!IS_ERR_OR_NULL(its))
+		mutex_unlock(&its->its_lock);
+}
+
+/* Would a KVM that goes by the guest's tables find this host IRQ at the end of the route? */
+static bool route_leads_to(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route,
+			   u32 host_irq)
+{
+	struct vgic_its *its = route_to_its(kvm, route);
+	struct vgic_irq *irq;
+	bool leads;
+
+	if (IS_ERR(its))
+		return false;
+	mutex_lock(&its->its_lock);
+	leads = !real.resolve_lpi(kvm, its, route->msi.devid, route->msi.data, &irq) &&
+		irq->hw && irq->host_irq == host_irq;
+	mutex_unlock(&its->its_lock);
+	return leads;
+}
+
+/* --- hooks ----------------------------------------------------------------------------------- */
+
+static int gate(int host_irq, struct its_vlpi_map *map)
+{
+	struct kvm *kvm;
+	int ret;
+
+	hook_enter();
+	kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
+	ret = events->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
+	if (!ret) {
+		ret = real.map_vlpi(host_irq, map);
+		if (ret)
+			events->gate_failed(host_irq);
+	}
+	hook_leave();
+	return ret;
+}
+
+static compat_unmap_t watch(int host_irq)
+{
+	struct its_vlpi_map map = {};
+	bool behind;
+
+	hook_enter();
+	if (!shim_is_forwarded(host_irq)) {
+		/* Done already; asking the irqchip again would be an error, and a warning in KVM. */
+		hook_leave();
+		return COMPAT_UNMAP_DONE;
+	}
+	if (answered_by_its(host_irq))
+		real.get_vlpi(host_irq, &map);
+	behind = events->unmapped(host_irq);
+	real.unmap_vlpi(host_irq);
+	if (behind) {
+		/*
+		 * Where KVM marks a vLPI under its_lock alone, a DISCARD leaves the mark: an MSI to
+		 * this LPI would be raised through a host IRQ that is a physical interrupt again,
+		 * whose handler signals the irqfd, which raises it again. The caller holds its_lock.
+		 */
+		if (COMPAT_UNSET_BY_ROUTE && map.vm)
+			kvm_believes(container_of(map.vm, struct kvm, arch.vgic.its_vm), host_irq,
+				     true);
+		events->kick();
+	}
+	hook_leave();
+	return COMPAT_UNMAP_DONE;
+}
+
+/*
+ * KVM's del, when it is not us who call it: for an irqfd that was attached before the module was
+ * loaded and is now being taken over, or for one whose proxy there was no memory for. KVM's own
+ * would at best do what is done here; up to 6.12 it takes a non-holder for the holder.
+ */
+static void del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
+{
+	struct kvm_kernel_irqfd *irqfd = container_of(cons, struct kvm_kernel_irqfd, consumer);
+
+	hook_enter();
+	if (shim_is_forwarded(prod->irq))
+		unmap_for_kvm(irqfd->kvm, &irqfd->irq_entry, prod->irq);
+	hook_leave();
+}
+
+static void vm_changed(struct kvm *kvm)
+{
+	if (events->vm_changed(kvm))
+		events->kick();
+}
+
+/* KVM's own arch hook for a changed route is dead code on arm64. Called under kvm->irq_lock. */
+static void routing_update(struct kvm *kvm)
+{
+	hook_enter();
+	real.routing_update(kvm);
+	vm_changed(kvm);
+	hook_leave();
+}
+
+/* The guest maps an event to an LPI that is new. Called under its_lock. */
+static int lpi_sync_pending(struct kvm *kvm, struct vgic_irq *irq)
+{
+	int ret;
+
+	hook_enter();
+	ret = real.lpi_sync_pending(kvm, irq);
+	vm_changed(kvm);
+	hook_leave();
+	return ret;
+}
+
+/* The guest enables a redistributor's LPIs. */
+static void enable_lpis(struct kvm_vcpu *vcpu)
+{
+	hook_enter();
+	real.enable_lpis(vcpu);
+	vm_changed(vcpu->kvm);
+	hook_leave();
+}
+
+/* In the order in which they are installed; the last one goes first. */
+static struct hook hooks[] = {
+	{ .name = "its_unmap_vlpi", .replacement = watch },
+	{ .name = "its_map_vlpi", .replacement = gate },
+	{ .name = "kvm_arch_irq_bypass_del_producer", .replacement = del_producer },
+	{ .name = "vgic_v3_lpi_sync_pending_status", .replacement = lpi_sync_pending },
+	{ .name = "vgic_enable_lpis", .replacement = enable_lpis },
+	{ .name = "kvm_irq_routing_update", .replacement = routing_update },
+};
+
+/**
+ * shim_remove_hooks - undo shim_init()
+ *
+ * Context: process; may sleep. hook_drain() has to follow.
+ */
+void shim_remove_hooks(void)
+{
+	int i;
+
+	for (i = ARRAY_SIZE(hooks) - 1; i >= 0; i--)
+		hook_remove(&hooks[i]);
+}
+
+/*
+ * Would KVM map anything? What says so is a variable, which can't be found on a kernel without
+ * KALLSYMS_ALL, but KVM answers for a VM that has a vITS, and looks at no more of it than that.
+ */
+static int check_gicv4(void)
+{
+	struct kvm *kvm = kvzalloc(sizeof(*kvm), GFP_KERNEL);
+	bool direct;
+
+	if (!kvm)
+		return -ENOMEM;
+	kvm->arch.vgic.vgic_model = KVM_DEV_TYPE_ARM_VGIC_V3;
+	kvm->arch.vgic.has_its = true;
+	direct = real.supports_direct_msis(kvm);
+	kvfree(kvm);
+	if (direct)
+		return 0;
+	pr_err("KVM does not inject interrupts directly here, so there is nothing to broker: boot a GICv4 host with kvm-arm.vgic_v4_enable=1\n");
+	return -ENODEV;
+}
+
+static int borrow(void)
+{
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(borrowed); i++) {
+		void *addr = hook_address(borrowed[i].name);
+
+		if (!addr) {
+			pr_err("this kernel has no function %s(); it needs another vlpi_broker\n",
+			       borrowed[i].name);
+			return -ENOENT;
+		}
+		*(void **)borrowed[i].where = addr;
+		if (!borrowed[i].prototype)
+			continue;
+		ret = hook_check_prototype(borrowed[i].name, borrowed[i].prototype);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/**
+ * shim_init - find what is needed of KVM, and put the gate and the watches in place
+ * @shim_events: whom to tell; it must stay.
+ *
+ * Context: process; may sleep.
+ * Return: 0, or an errno after one line that says what is missing; then nothing has changed, but
+ *	hook_drain() has to follow.
+ */
+int shim_init(const struct shim_events *shim_events)
+{
+	int i, ret;
+
+	events = shim_events;
+	ret = borrow();
+	if (!ret)
+		ret = check_gicv4();
+	for (i = 0; !ret && i < ARRAY_SIZE(hooks); i++)
+		ret = hook_install(&hooks[i]);
+	if (ret)
+		shim_remove_hooks();
+	return ret;
+}
+
+/* --- what the arbiter asks for --------------------------------------------------------------- */
+
+/**
+ * shim_is_kvm_consumer - does this consumer belong to a KVM irqfd?
+ * @cons: that somebody registers.
+ *
+ * Context: any.
+ */
+bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons)
+{
+	return cons->add_producer == real.add_producer;
+}
+
+/**
+ * shim_is_leaving - is KVM about to shut this irqfd down?
+ * @client: of the irqfd.
+ *
+ * KVM takes an irqfd off its list before anything else, and never puts it back.
+ *
+ * Context: any.
+ */
+bool shim_is_leaving(struct vb_client *client)
+{
+	return list_empty(&port_of(client)->irqfd->list);
+}
+
+static void snapshot_route(struct kvm_kernel_irqfd *irqfd,
+			   struct kvm_kernel_irq_routing_entry *route)
+{
+	unsigned int seq;
+
+	do {
+		seq = read_seqcount_begin(&irqfd->irq_entry_sc);
+		*route = irqfd->irq_entry;
+	} while (read_seqcount_retry(&irqfd->irq_entry_sc, seq));
+}
+
+/**
+ * shim_resolve - which vLPI does the route of an irqfd lead to now?
+ * @client: of the irqfd.
+ * @vintid: INTID of the vLPI.
+ *
+ * Context: process; takes KVM's its_lock.
+ * Return: 0; -EPROTONOSUPPORT for a route that is not an MSI; -ENXIO where the guest has mapped no
+ *	LPI to the event, -EBUSY where its ITS or the LPIs of the target are off, and what KVM says
+ *	for a doorbell of no ITS.
+ */
+int shim_resolve(struct vb_client *client, u32 *vintid)
+{
+	struct vb_port *port = port_of(client);
+	struct kvm_kernel_irq_routing_entry route;
+	struct vgic_irq *irq;
+	struct vgic_its *its;
+	int ret;
+
+	snapshot_route(port->irqfd, &route);
+	if (route.type != KVM_IRQ_ROUTING_MSI) {
+		client->devid = 0;
+		client->eventid = 0;
+		return -EPROTONOSUPPORT;
+	}
+	client->devid = route.msi.devid;
+	client->eventid = route.msi.data;
+
+	its = route_to_its(port->kvm, &route);
+	if (IS_ERR(its))
+		return PTR_ERR(its);
+	mutex_lock(&its->its_lock);
+	ret = real.resolve_lpi(port->kvm, its, route.msi.devid, route.msi.data, &irq);
+	if (!ret)
+		*vintid = irq->intid;
+	mutex_unlock(&its->its_lock);
+	/* Positive: an error code of the emulated ITS. */
+	return ret > 0 ? -ENXIO : ret;
+}
+
+/**
+ * shim_grant - have a client's host IRQ mapped to the vLPI of its route
+ * @client: with a producer; the gate lets it through.
+ *
+ * KVM's add says 0 too when it has done nothing, so the caller is to look at what passed the gate.
+ *
+ * Context: process, irqbypass's mutex held; takes KVM's its_lock.
+ * Return: 0, or KVM's errno.
+ */
+int shim_grant(struct vb_client *client)
+{
+	struct vb_port *port = port_of(client);
+	struct irq_bypass_consumer *kvm_cons = &port->irqfd->consumer;
+	struct irq_bypass_consumer *cons = &port->granted.consumer;
+	int ret;
+
+	port->granted.kvm = port->kvm;
+	snapshot_route(port->irqfd, &port->granted.irq_entry);
+	if (port->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI)
+		return -EPROTONOSUPPORT;
+
+	if (kvm_cons->stop)
+		kvm_cons->stop(cons);
+	ret = real.add_producer(cons, port->prod);
+	/* KVM caches the translation just before it marks the vLPI as forwarded. */
+	real.flush_cache(port->kvm);
+	if (kvm_cons->start)
+		kvm_cons->start(cons);
+	return ret > 0 ? -ENXIO : ret;
+}
+
+/**
+ * shim_revoke - have KVM take back what shim_grant() did
+ * @client: as given to shim_grant().
+ *
+ * The host IRQ may be forwarded still: the caller looks, and calls shim_force_unmap().
+ *
+ * Context: process, irqbypass's mutex held; takes KVM's its_lock.
+ */
+void shim_revoke(struct vb_client *client)
+{
+	struct vb_port *port = port_of(client);
+	struct irq_bypass_consumer *kvm_cons = &port->irqfd->consumer;
+	struct irq_bypass_consumer *cons = &port->granted.consumer;
+
+	if (kvm_cons->stop)
+		kvm_cons->stop(cons);
+	/*
+	 * A KVM that goes by the guest's tables unmaps this host IRQ whichever vLPI they lead to
+	 * now, clears the mark there, and warns if that was another's.
+	 */
+	if (!COMPAT_UNSET_BY_ROUTE ||
+	    route_leads_to(port->kvm, &port->granted.irq_entry, client->host_irq))
+		real.del_producer(cons, port->prod);
+	if (kvm_cons->start)
+		kvm_cons->start(cons);
+}
+
+/**
+ * shim_force_unmap - unmap what KVM left forwarded
+ * @client: as given to shim_revoke().
+ *
+ * Context: process, irqbypass's mutex held; takes KVM's its_lock.
+ */
+void shim_force_unmap(struct vb_client *client)
+{
+	struct vb_port *port = port_of(client);
+
+	unmap_for_kvm(port->kvm, &port->granted.irq_entry, client->host_irq);
+	events->forced_unmap();
+}
+
+static void raise(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route)
+{
+	struct kvm_msi msi = route_to_msi(route);
+
+	/* What it says is for a VMM: a guest that has the interrupt off gets none. */
+	if (route->type == KVM_IRQ_ROUTING_MSI)
+		real.send_msi(kvm, &msi);
+}
+
+/**
+ * shim_raise - inject the MSI that an irqfd stands for
+ * @client: of the irqfd.
+ *
+ * Context: process; takes KVM's its_lock.
+ */
+void shim_raise(struct vb_client *client)
+{
+	struct vb_port *port = port_of(client);
+	struct kvm_kernel_irq_routing_entry route;
+
+	snapshot_route(port->irqfd, &route);
+	raise(port->kvm, &route);
+}
+
+/**
+ * shim_raise_granted - inject the MSI that was last granted to an irqfd
+ * @client: of the irqfd; its route may have changed since.
+ *
+ * Context: process; takes KVM's its_lock.
+ */
+void shim_raise_granted(struct vb_client *client)
+{
+	struct vb_port *port = port_of(client);
+
+	raise(port->kvm, &port->granted.irq_entry);
+}
+
+/* --- what was there before us ---------------------------------------------------------------- */
+
+struct vm_list {
+	struct kvm **vms;
+	unsigned int nr;
+	unsigned int room;
+};
+
+/* A VM is reached through the files of its VMM: the VM's own, or that of one of its vCPUs. */
+static struct kvm *file_to_kvm(struct file *file)
+{
+	const char *name = file->f_path.dentry->d_name.name;
+
+	if (file_inode(file)->i_sb->s_magic != ANON_INODE_FS_MAGIC)
+		return NULL;
+	if (!strcmp(name, "kvm-vm"))
+		return file->private_data;
+	if (!strncmp(name, "kvm-vcpu:", 9))
+		return ((struct kvm_vcpu *)file->private_data)->kvm;
+	return NULL;
+}
+
+static int note_vm(const void *arg, struct file *file, unsigned int fd)
+{
+	struct vm_list *list = (struct vm_list *)arg;
+	struct kvm *kvm = file_to_kvm(file);
+	unsigned int i;
+
+	if (!kvm)
+		return 0;
+	for (i = 0; i < list->nr && i < list->room; i++)
+		if (list->vms[i] == kvm)
+			return 0;
+	if (list->nr < list->room) {
+		if (!kvm_get_kvm_safe(kvm))
+			return 0;
+		list->vms[list->nr] = kvm;
+	}
+	list->nr++;
+	return 0;
+}
+
+static void put_vms(struct vm_list *list)
+{
+	unsigned int i;
+
+	for (i = 0; i < list->nr && i < list->room; i++)
+		kvm_put_kvm(list->vms[i]);
+	kvfree(list->vms);
+}
+
+static void list_vms(struct vm_list *list)
+{
+	struct task_struct *process, *task;
+
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		task_lock(task);
+		if (task->files)
+			iterate_fd(task->files, 0, note_vm, list);
+		task_unlock(task);
+	}
+	rcu_read_unlock();
+}
+
+/* Fill @list, with a reference to each VM, for put_vms() to drop. */
+static int get_vms(struct vm_list *list)
+{
+	*list = (struct vm_list){};
+	do {
+		put_vms(list);
+		/* As many as there were a moment ago, and some that have come since. */
+		list->room = list->nr + 16;
+		list->nr = 0;
+		list->vms = kvcalloc(list->room, sizeof(*list->vms), GFP_KERNEL);
+		if (!list->vms)
+			return -ENOMEM;
+		list_vms(list);
+	} while (list->nr > list->room);
+	return 0;
+}
+
+/**
+ * shim_each_vm - call a function for each VM on this host
+ * @fn: called with a reference held; it may sleep; an errno of it ends the walk.
+ *
+ * Context: process; may sleep.
+ * Return: 0, -ENOMEM, or what @fn said.
+ */
+int shim_each_vm(int (*fn)(struct kvm *kvm))
+{
+	struct vm_list list;
+	unsigned int i;
+	int ret;
+
+	ret = get_vms(&list);
+	if (ret)
+		return ret;
+	for (i = 0; !ret && i < list.nr; i++)
+		ret = fn(list.vms[i]);
+	put_vms(&list);
+	return ret;
+}
+
+/**
+ * shim_cure_strays - unmap what is forwarded and in nobody's book
+ * @is_known: whether a host IRQ is in the ledger.
+ * @dead: told of each host IRQ that is forwarded to a VM that is gone, and left alone: the
+ *	irqchip may follow its dangling pointer to that VM.
+ *
+ * Up to 6.1 KVM leaves such host IRQs behind at each reboot of a guest that shares a vector.
+ *
+ * Context: process, irqbypass's mutex held; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq))
+{
+	struct vm_list list;
+	unsigned int i;
+	u32 host_irq;
+	int ret;
+
+	ret = get_vms(&list);
+	if (ret)
+		return ret;
+	for (host_irq = 0; host_irq < compat_nr_irqs(); host_irq++) {
+		struct its_vlpi_map map = {};
+
+		if (!shim_is_forwarded(host_irq) || is_known(host_irq) ||
+		    !answered_by_its(host_irq) || real.get_vlpi(host_irq, &map))
+			continue;
+		for (i = 0; i < list.nr; i++)
+			if (&list.vms[i]->arch.vgic.its_vm == map.vm)
+				break;
+		if (i == list.nr) {
+			dead(host_irq);
+			continue;
+		}
+		unmap_for_kvm(list.vms[i], NULL, host_irq);
+		events->forced_unmap();
+	}
+	put_vms(&list);
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VLPI_BROKER_ITS_SHIM_H
+#define VLPI_BROKER_ITS_SHIM_H
+
+#include <linux/types.h>
+
+struct irq_bypass_consumer;
+struct irq_bypass_producer;
+struct kvm;
+struct vb_client;
+
+/**
+ * struct shim_events - what the shim tells the rooms above it
+ * @gate: may this host IRQ be mapped? Any context. See broker_gate().
+ * @gate_failed: the irqchip turned down what the gate let through. Any context.
+ * @unmapped: a host IRQ is about to be unmapped; returns whether nobody expected it. Any context.
+ * @vm_changed: routes or mappings of a VM may have changed; returns whether it is known. Any
+ *	context.
+ * @kick: have the clients of changed VMs arbitrated again, soon. Any context.
+ * @forced_unmap: KVM left a host IRQ forwarded, and it was unmapped. Any context.
+ * @repair: KVM believed in a mapping that is gone, and was corrected. Any context.
+ */
+struct shim_events {
+	int (*gate)(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
+	void (*gate_failed)(u32 host_irq);
+	bool (*unmapped)(u32 host_irq);
+	bool (*vm_changed)(const void *vm_key);
+	void (*kick)(void);
+	void (*forced_unmap)(void);
+	void (*repair)(void);
+};
+
+int shim_init(const struct shim_events *events);
+void shim_remove_hooks(void);
+bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
+int shim_each_vm(int (*fn)(struct kvm *kvm));
+int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq));
+
+/* What the arbiter asks of KVM and the irqchip. None of these knows what a slot is. */
+int shim_resolve(struct vb_client *client, u32 *vintid);
+int shim_grant(struct vb_client *client);
+void shim_revoke(struct vb_client *client);
+void shim_force_unmap(struct vb_client *client);
+void shim_raise(struct vb_client *client);
+void shim_raise_granted(struct vb_client *client);
+bool shim_is_leaving(struct vb_client *client);
+bool shim_is_forwarded(u32 host_irq);
+
+#endif /* VLPI_BROKER_ITS_SHIM_H */

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Everything the module includes. Where this does not compile, no other answer means anything. */
+#include <linux/kvm_host.h>
+#include <linux/kvm_irqfd.h>
+#include <linux/irqbypass.h>
+#include <linux/ftrace.h>
+#include <linux/irqchip/arm-gic-v4.h>

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From 6.13 the number of host IRQs is behind a function; before, it is the variable nr_irqs. */
+#include <linux/irqnr.h>
+
+unsigned int (*probe)(void) = irq_get_nr_irqs;

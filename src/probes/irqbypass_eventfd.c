@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From 6.17 the eventfd is an argument of the registration, and producer->irq another. */
+#include <linux/irqbypass.h>
+
+int (*reg_c)(struct irq_bypass_consumer *, struct eventfd_ctx *) = irq_bypass_register_consumer;
+int (*reg_p)(struct irq_bypass_producer *, struct eventfd_ctx *, int) =
+	irq_bypass_register_producer;

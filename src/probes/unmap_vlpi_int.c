@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Up to 6.16 its_unmap_vlpi() returns the irqchip's answer. */
+#include <linux/kvm_host.h>
+#include <linux/irqchip/arm-gic-v4.h>
+
+int (*unmap)(int irq) = its_unmap_vlpi;

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Later by the host IRQ, walking all LPIs; there every change of the forwarded mark, the map and
+ * unmap calls included, is under the vgic_irq's raw irq_lock.
+ */
+#include <linux/kvm_host.h>
+#include <kvm/arm_vgic.h>
+
+void (*unset_void)(struct kvm *, int) = kvm_vgic_v4_unset_forwarding;
