@@ -26,8 +26,10 @@
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/wait.h>
+#include <asm/insn.h>
 
 #include "compat.h"
 #include "hook.h"
@@ -73,90 +75,136 @@ void hook_drain(void)
 	synchronize_rcu_tasks();
 }
 
+static unsigned long hook_entry(const struct hook *hook)
+{
+	return *(unsigned long *)hook->addr;
+}
+
+/* @ip is where ftrace has patched the function: one of its first few instructions. */
 static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op,
 				  struct compat_ftrace_regs *regs)
 {
-	if (!within_module(parent_ip, THIS_MODULE))
-		compat_ftrace_redirect(regs, container_of(op, struct hook, ops)->replacement);
+	struct hook_set *set = container_of(op, struct hook_set, ops);
+	unsigned int i;
+
+	if (within_module(parent_ip, THIS_MODULE))
+		return;
+	for (i = 0; i < set->nr; i++)
+		if (ip - hook_entry(&set->hooks[i]) < 4 * AARCH64_INSN_SIZE)
+			compat_ftrace_redirect(regs, set->hooks[i].replacement);
+}
+
+static int add_to_filter(struct hook_set *set, const struct hook *hook)
+{
+	int ret;
+
+	ret = ftrace_set_filter_ip(&set->ops, hook_entry(hook), 0, 0);
+	/* Older kernels want the patched instruction itself; by name is right, and much slower. */
+	if (ret == -EINVAL)
+		ret = ftrace_set_filter(&set->ops, (unsigned char *)hook->name,
+					strlen(hook->name), 0);
+	if (ret)
+		pr_err("%s() can't be redirected on this kernel (error %d)\n", hook->name, ret);
+	return ret;
 }
 
 /**
- * hook_install - redirect a kernel function
- * @hook: name and replacement filled in by the caller, the rest zero.
+ * hook_install - redirect kernel functions
+ * @set: hooks and their number filled in by the caller, the rest zero.
  *
  * Context: process; may sleep.
  * Return: 0, or an errno after one line that says what could not be had; then nothing has changed.
  */
-int hook_install(struct hook *hook)
+int hook_install(struct hook_set *set)
 {
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
-	hook->ops.func = hook_redirect;
-	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_FLAGS;
-
-	ret = ftrace_set_filter(&hook->ops, (unsigned char *)hook->name, strlen(hook->name), 1);
-	if (!ret)
-		ret = register_ftrace_function(&hook->ops);
-	if (ret) {
+	set->ops.func = hook_redirect;
+	set->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_FLAGS;
+	for (i = 0; !ret && i < set->nr; i++)
+		ret = add_to_filter(set, &set->hooks[i]);
+	if (!ret) {
+		ret = register_ftrace_function(&set->ops);
 		if (ret == -EBUSY)
-			pr_err("%s() is redirected already, by a live patch or another module; unload that first\n",
-			       hook->name);
-		else
-			pr_err("%s() can't be redirected on this kernel (error %d)\n",
-			       hook->name, ret);
-		ftrace_free_filter(&hook->ops);
-		return ret;
+			pr_err("%s() or a function beside it is redirected already, by a live patch or another module; unload that first\n",
+			       set->hooks[0].name);
+		else if (ret)
+			pr_err("%s() and the functions beside it can't be redirected on this kernel (error %d)\n",
+			       set->hooks[0].name, ret);
 	}
-	hook->installed = true;
-	return 0;
+	if (ret)
+		ftrace_free_filter(&set->ops);
+	set->installed = !ret;
+	return ret;
 }
 
 /**
  * hook_remove - undo hook_install()
- * @hook: installed or not.
+ * @set: installed or not.
  *
- * A caller may still be inside the replacement: see hook_drain().
+ * A caller may still be inside a replacement: see hook_drain().
  *
  * Context: process; may sleep.
  */
-void hook_remove(struct hook *hook)
+void hook_remove(struct hook_set *set)
 {
-	if (!hook->installed)
+	if (!set->installed)
 		return;
-	unregister_ftrace_function(&hook->ops);
-	ftrace_free_filter(&hook->ops);
-	hook->installed = false;
+	unregister_ftrace_function(&set->ops);
+	ftrace_free_filter(&set->ops);
+	set->installed = false;
 }
 
-/**
- * hook_address - where a kernel function is
- * @name: of a function, exported or not, static or not.
- *
- * Context: process; may sleep.
- * Return: its address, or NULL where there is no function of that name to be probed.
- */
-void *hook_address(const char *name)
-{
-	struct kprobe kp = { .symbol_name = name };
-	void *addr;
-
-	if (register_kprobe(&kp))
-		return NULL;
-	addr = kp.addr;
-	unregister_kprobe(&kp);
-	return addr;
-}
-
-/* BTF of the kernel itself, and the two readers of it that are exported nowhere. */
-struct btf_reader {
+/* BTF of the kernel itself, and the readers of it that are exported nowhere. */
+static struct {
 	typeof(bpf_get_btf_vmlinux) *get;
 	typeof(btf_find_by_name_kind) *find;
 	typeof(btf_name_by_offset) *name;
 	struct btf *btf;
+} btf_reader;
+
+static const struct hook_symbol btf_symbols[] = {
+	{ "bpf_get_btf_vmlinux", &btf_reader.get },
+	{ "btf_find_by_name_kind", &btf_reader.find },
+	{ "btf_name_by_offset", &btf_reader.name },
 };
 
+/*
+ * Find functions. Their kprobes go all at once in the end: one by one, each would wait for RCU.
+ */
+static int find_addresses(const struct hook_symbol *symbols, unsigned int nr)
+{
+	struct kprobe *probes, **registered;
+	unsigned int i, n = 0;
+	int ret = 0;
+
+	probes = kcalloc(nr, sizeof(*probes), GFP_KERNEL);
+	registered = kcalloc(nr, sizeof(*registered), GFP_KERNEL);
+	if (!probes || !registered) {
+		ret = -ENOMEM;
+		goto out;
+	}
+	for (i = 0; i < nr; i++) {
+		probes[i].symbol_name = symbols[i].name;
+		ret = register_kprobe(&probes[i]);
+		if (ret) {
+			pr_err("this kernel has no function %s() that can be found (error %d); it needs another vlpi_broker\n",
+			       symbols[i].name, ret);
+			break;
+		}
+		registered[n++] = &probes[i];
+		*(void **)symbols[i].where = probes[i].addr;
+	}
+	unregister_kprobes(registered, n);
+out:
+	kfree(registered);
+	kfree(probes);
+	return ret;
+}
+
 /* Write C for type @id to @buf: enough of C for a parameter list. */
-static int btf_type_to_c(const struct btf_reader *r, u32 id, char *buf, size_t size)
+static int btf_type_to_c(u32 id, char *buf, size_t size)
 {
 	const struct btf_type *t;
 	char stars[8] = "";
@@ -166,7 +214,7 @@ static int btf_type_to_c(const struct btf_reader *r, u32 id, char *buf, size_t s
 	for (;;) {
 		if (!id)
 			return scnprintf(buf, size, "void%s%s", n ? " " : "", stars);
-		t = btf_type_by_id(r->btf, id);
+		t = btf_type_by_id(btf_reader.btf, id);
 		if (!t)
 			return scnprintf(buf, size, "?");
 		if (!btf_type_is_ptr(t))
@@ -178,12 +226,12 @@ static int btf_type_to_c(const struct btf_reader *r, u32 id, char *buf, size_t s
 	}
 	if (btf_kind(t) == BTF_KIND_STRUCT || btf_kind(t) == BTF_KIND_FWD)
 		kind = "struct ";
-	return scnprintf(buf, size, "%s%s%s%s", kind, r->name(r->btf, t->name_off),
+	return scnprintf(buf, size, "%s%s%s%s", kind, btf_reader.name(btf_reader.btf, t->name_off),
 			 n ? " " : "", stars);
 }
 
 /* Write C for the prototype of function @name to @buf. */
-static int btf_prototype_to_c(const struct btf_reader *r, const char *name, char *buf, size_t size)
+static int btf_prototype_to_c(const char *name, char *buf, size_t size)
 {
 	const struct btf_type *func, *proto;
 	const struct btf_param *param;
@@ -191,59 +239,70 @@ static int btf_prototype_to_c(const struct btf_reader *r, const char *name, char
 	s32 id;
 	u32 i;
 
-	id = r->find(r->btf, name, BTF_KIND_FUNC);
+	id = btf_reader.find(btf_reader.btf, name, BTF_KIND_FUNC);
 	if (id < 0)
 		return id;
-	func = btf_type_by_id(r->btf, id);
-	proto = func ? btf_type_by_id(r->btf, func->type) : NULL;
+	func = btf_type_by_id(btf_reader.btf, id);
+	proto = func ? btf_type_by_id(btf_reader.btf, func->type) : NULL;
 	if (!proto)
 		return -ENOENT;
 
-	n = btf_type_to_c(r, proto->type, buf, size);
+	n = btf_type_to_c(proto->type, buf, size);
 	n += scnprintf(buf + n, size - n, "(");
 	param = (const struct btf_param *)(proto + 1);
 	for (i = 0; i < btf_type_vlen(proto); i++, param++) {
 		n += scnprintf(buf + n, size - n, i ? ", " : "");
-		n += btf_type_to_c(r, param->type, buf + n, size - n);
+		n += btf_type_to_c(param->type, buf + n, size - n);
 	}
 	scnprintf(buf + n, size - n, ")");
 	return 0;
 }
 
-/**
- * hook_check_prototype - does the running kernel agree with our declaration of a function?
- * @name: of the function.
- * @prototype: as C without names, e.g. "int(struct kvm *, u32)".
- *
- * Context: process; may sleep.
- * Return: 0; -ENOEXEC where BTF says otherwise, -ENOENT where there is no BTF to ask or no such
- *	function in it, each after a line that says so.
- */
-int hook_check_prototype(const char *name, const char *prototype)
+/* Does the running kernel agree with our declaration of a function? */
+static int check_prototype(const struct hook_symbol *symbol)
 {
-	struct btf_reader r = {
-		.get = hook_address("bpf_get_btf_vmlinux"),
-		.find = hook_address("btf_find_by_name_kind"),
-		.name = hook_address("btf_name_by_offset"),
-	};
 	char found[256];
 	int ret;
 
-	r.btf = r.get && r.find && r.name ? r.get() : NULL;
-	if (IS_ERR_OR_NULL(r.btf)) {
-		pr_err("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF) to check the prototype of %s() against\n",
-		       name);
-		return -ENOENT;
-	}
-	ret = btf_prototype_to_c(&r, name, found, sizeof(found));
+	ret = btf_prototype_to_c(symbol->name, found, sizeof(found));
 	if (ret) {
-		pr_err("this kernel's BTF has no function %s() (error %d)\n", name, ret);
+		pr_err("this kernel's BTF has no function %s() (error %d)\n", symbol->name, ret);
 		return -ENOENT;
 	}
-	if (strcmp(found, prototype)) {
-		pr_err("%s() is %s in this kernel, and %s is expected; it needs a newer vlpi_broker\n",
-		       name, found, prototype);
+	if (strcmp(found, symbol->prototype)) {
+		pr_err("%s() is %s in this kernel, and %s is expected; it needs another vlpi_broker\n",
+		       symbol->name, found, symbol->prototype);
 		return -ENOEXEC;
 	}
 	return 0;
+}
+
+/**
+ * hook_borrow - find kernel functions that are not exported
+ * @symbols: what to find, and where to put it.
+ * @nr: their number.
+ *
+ * Context: process; may sleep.
+ * Return: 0; -ENOMEM; -ENOENT or what kprobes say for a function that is not there, -ENOEXEC for
+ *	one whose prototype is another in this kernel's BTF, each after a line that says so.
+ */
+int hook_borrow(const struct hook_symbol *symbols, unsigned int nr)
+{
+	unsigned int i;
+	int ret;
+
+	ret = find_addresses(symbols, nr);
+	if (!ret)
+		ret = find_addresses(btf_symbols, ARRAY_SIZE(btf_symbols));
+	if (ret)
+		return ret;
+	btf_reader.btf = btf_reader.get();
+	if (IS_ERR_OR_NULL(btf_reader.btf)) {
+		pr_err("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF) to check prototypes against\n");
+		return -ENOENT;
+	}
+	for (i = 0; !ret && i < nr; i++)
+		if (symbols[i].prototype)
+			ret = check_prototype(&symbols[i]);
+	return ret;
 }

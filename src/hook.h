@@ -7,25 +7,49 @@
 /**
  * struct hook - one kernel function that is redirected to one of ours
  * @name: of the kernel function.
+ * @addr: points to a pointer to it.
  * @replacement: called in its place, with its arguments. Begins with hook_enter() and ends with
  *	hook_leave(). A call of the kernel function from this module reaches the real one.
- * @ops: ftrace's; private to hook.c.
- * @installed: whether @ops is registered; private to hook.c.
  */
 struct hook {
 	const char *name;
+	void *addr;
 	void *replacement;
+};
+
+/**
+ * struct hook_set - kernel functions that are redirected together
+ * @hooks: which; in no order.
+ * @nr: how many.
+ * @ops: ftrace's; private to hook.c.
+ * @installed: whether @ops is registered; private to hook.c.
+ */
+struct hook_set {
+	const struct hook *hooks;
+	unsigned int nr;
 	struct ftrace_ops ops;
 	bool installed;
 };
 
-int hook_install(struct hook *hook);
-void hook_remove(struct hook *hook);
+/**
+ * struct hook_symbol - a kernel function that is not exported
+ * @name: of the function, static or not.
+ * @where: of a function pointer that is to get its address.
+ * @prototype: as C without names, e.g. "int(struct kvm *, u32)", for the running kernel's BTF to
+ *	confirm; NULL where an installed header declares it, and @where is of its typeof.
+ */
+struct hook_symbol {
+	const char *name;
+	void *where;
+	const char *prototype;
+};
+
+int hook_install(struct hook_set *set);
+void hook_remove(struct hook_set *set);
 void hook_enter(void);
 void hook_leave(void);
 void hook_drain(void);
 
-void *hook_address(const char *name);
-int hook_check_prototype(const char *name, const char *prototype);
+int hook_borrow(const struct hook_symbol *symbols, unsigned int nr);
 
 #endif /* VLPI_BROKER_HOOK_H */

@@ -199,10 +199,20 @@ static void unregister_consumer(struct irq_bypass_consumer *cons)
 	hook_leave();
 }
 
-static struct hook hooks[] = {
-	{ .name = "irq_bypass_unregister_consumer", .replacement = unregister_consumer },
-	{ .name = "irq_bypass_register_consumer", .replacement = register_consumer },
+static void *const real_register = irq_bypass_register_consumer;
+static void *const real_unregister = irq_bypass_unregister_consumer;
+
+static const struct hook unregister_hook = {
+	"irq_bypass_unregister_consumer", (void *)&real_unregister, unregister_consumer
 };
+
+static const struct hook register_hook = {
+	"irq_bypass_register_consumer", (void *)&real_register, register_consumer
+};
+
+/* Two sets, for an order: nothing is to be registered by us and unregistered by KVM alone. */
+static struct hook_set unregister_set = { .hooks = &unregister_hook, .nr = 1 };
+static struct hook_set register_set = { .hooks = &register_hook, .nr = 1 };
 
 /* --- work under irqbypass's mutex ------------------------------------------------------------ */
 
@@ -375,10 +385,11 @@ int bypass_take_over(void)
  */
 int bypass_init(void)
 {
-	int i, ret = 0;
+	int ret;
 
-	for (i = 0; !ret && i < ARRAY_SIZE(hooks); i++)
-		ret = hook_install(&hooks[i]);
+	ret = hook_install(&unregister_set);
+	if (!ret)
+		ret = hook_install(&register_set);
 	if (ret)
 		bypass_remove_hooks();
 	return ret;
@@ -391,10 +402,8 @@ int bypass_init(void)
  */
 void bypass_remove_hooks(void)
 {
-	int i;
-
-	for (i = ARRAY_SIZE(hooks) - 1; i >= 0; i--)
-		hook_remove(&hooks[i]);
+	hook_remove(&register_set);
+	hook_remove(&unregister_set);
 }
 
 /**

@@ -41,7 +41,7 @@
 /*
  * What KVM and the irqchip export to nobody. The first group is declared in public headers, and
  * typeof makes the build fail when one of them moves. The second is in arch/arm64/kvm/vgic/vgic.h,
- * which is not installed: shim_init() compares it with the running kernel's BTF.
+ * which is not installed: hook_borrow() compares it with the running kernel's BTF.
  */
 static struct {
 	typeof(kvm_arch_irq_bypass_add_producer) *add_producer;
@@ -62,11 +62,7 @@ static struct {
 	void (*enable_lpis)(struct kvm_vcpu *vcpu);
 } real;
 
-static const struct {
-	const char *name;
-	void *where;
-	const char *prototype;
-} borrowed[] = {
+static const struct hook_symbol borrowed[] = {
 	{ "kvm_arch_irq_bypass_add_producer", &real.add_producer },
 	{ "kvm_arch_irq_bypass_del_producer", &real.del_producer },
 	{ "kvm_send_userspace_msi", &real.send_msi },
@@ -338,15 +334,16 @@ static void enable_lpis(struct kvm_vcpu *vcpu)
 	hook_leave();
 }
 
-/* In the order in which they are installed; the last one goes first. */
-static struct hook hooks[] = {
-	{ .name = "its_unmap_vlpi", .replacement = watch },
-	{ .name = "its_map_vlpi", .replacement = gate },
-	{ .name = "kvm_arch_irq_bypass_del_producer", .replacement = del_producer },
-	{ .name = "vgic_v3_lpi_sync_pending_status", .replacement = lpi_sync_pending },
-	{ .name = "vgic_enable_lpis", .replacement = enable_lpis },
-	{ .name = "kvm_irq_routing_update", .replacement = routing_update },
+static const struct hook hooks[] = {
+	{ "its_unmap_vlpi", &real.unmap_vlpi, watch },
+	{ "its_map_vlpi", &real.map_vlpi, gate },
+	{ "kvm_arch_irq_bypass_del_producer", &real.del_producer, del_producer },
+	{ "vgic_v3_lpi_sync_pending_status", &real.lpi_sync_pending, lpi_sync_pending },
+	{ "vgic_enable_lpis", &real.enable_lpis, enable_lpis },
+	{ "kvm_irq_routing_update", &real.routing_update, routing_update },
 };
+
+static struct hook_set hook_set = { .hooks = hooks, .nr = ARRAY_SIZE(hooks) };
 
 /**
  * shim_remove_hooks - undo shim_init()
@@ -355,10 +352,7 @@ static struct hook hooks[] = {
  */
 void shim_remove_hooks(void)
 {
-	int i;
-
-	for (i = ARRAY_SIZE(hooks) - 1; i >= 0; i--)
-		hook_remove(&hooks[i]);
+	hook_remove(&hook_set);
 }
 
 /*
@@ -382,28 +376,6 @@ static int check_gicv4(void)
 	return -ENODEV;
 }
 
-static int borrow(void)
-{
-	int i, ret;
-
-	for (i = 0; i < ARRAY_SIZE(borrowed); i++) {
-		void *addr = hook_address(borrowed[i].name);
-
-		if (!addr) {
-			pr_err("this kernel has no function %s(); it needs another vlpi_broker\n",
-			       borrowed[i].name);
-			return -ENOENT;
-		}
-		*(void **)borrowed[i].where = addr;
-		if (!borrowed[i].prototype)
-			continue;
-		ret = hook_check_prototype(borrowed[i].name, borrowed[i].prototype);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
 /**
  * shim_init - find what is needed of KVM, and put the gate and the watches in place
  * @shim_events: whom to tell; it must stay.
@@ -414,16 +386,14 @@ static int borrow(void)
  */
 int shim_init(const struct shim_events *shim_events)
 {
-	int i, ret;
+	int ret;
 
 	events = shim_events;
-	ret = borrow();
+	ret = hook_borrow(borrowed, ARRAY_SIZE(borrowed));
 	if (!ret)
 		ret = check_gicv4();
-	for (i = 0; !ret && i < ARRAY_SIZE(hooks); i++)
-		ret = hook_install(&hooks[i]);
-	if (ret)
-		shim_remove_hooks();
+	if (!ret)
+		ret = hook_install(&hook_set);
 	return ret;
 }
 
