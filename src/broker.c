@@ -60,7 +60,7 @@ struct vb_slot {
 	u32 vintid;
 	refcount_t refs;
 	struct rcu_head rcu;
-	struct mutex lock;
+	struct mutex lock; /* the fallback injects; hands change */
 	struct list_head queue;
 	unsigned int nr_clients;
 	struct vb_client *holder;

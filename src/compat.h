@@ -16,25 +16,28 @@
 #include <linux/irqbypass.h>
 #include <linux/irqnr.h>
 #include <linux/kthread.h>
+#include <linux/kvm_host.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
+#include <kvm/arm_vgic.h>
 
 #if !PROBE_BASE
-#error "vlpi_broker: the kernel headers lack KVM, irqbypass or GICv4 declarations; is this an arm64 kernel with CONFIG_KVM?"
+#error "vlpi_broker: the headers lack KVM, irqbypass or GICv4: an arm64 kernel with CONFIG_KVM?"
 #endif
 #if PROBE_IRQBYPASS_TOKEN + PROBE_IRQBYPASS_EVENTFD != 1
-#error "vlpi_broker: irq_bypass_register_consumer() has a prototype that is not known; see src/probes/irqbypass_*.c"
+#error "vlpi_broker: irq_bypass_register_consumer() is new here; see src/probes/irqbypass_*.c"
 #endif
 #if PROBE_UNMAP_VLPI_INT + PROBE_UNMAP_VLPI_VOID != 1
-#error "vlpi_broker: its_unmap_vlpi() has a prototype that is not known; see src/probes/unmap_vlpi_*.c"
+#error "vlpi_broker: its_unmap_vlpi() is new here; see src/probes/unmap_vlpi_*.c"
 #endif
 #if PROBE_UNSET_BY_ROUTE + PROBE_UNSET_BY_HOST_IRQ + PROBE_UNSET_BY_HOST_IRQ_INT != 1
-#error "vlpi_broker: kvm_vgic_v4_unset_forwarding() has a prototype that is not known; see src/probes/unset_by_*.c"
+#error "vlpi_broker: kvm_vgic_v4_unset_forwarding() is new here; see src/probes/unset_by_*.c"
 #endif
 #if PROBE_LPI_LIST + PROBE_LPI_XARRAY != 1
-#error "vlpi_broker: struct vgic_dist keeps LPIs in a way that is not known; see src/probes/lpi_*.c"
+#error "vlpi_broker: struct vgic_dist keeps LPIs in a new way here; see src/probes/lpi_*.c"
 #endif
 #if PROBE_FTRACE_ARGS + PROBE_FTRACE_REGS + PROBE_FTRACE_PT_REGS != 1
-#error "vlpi_broker: ftrace callbacks get their registers in a way that is not known; see src/probes/ftrace_*.c"
+#error "vlpi_broker: ftrace gives registers in a new way here; see src/probes/ftrace_*.c"
 #endif
 
 /* The registers of an ftrace callback, and how to go on elsewhere. */
@@ -90,7 +93,8 @@ static inline int compat_register_producer(struct irq_bypass_producer *prod, voi
 #define COMPAT_REGISTER_PARAMS		struct irq_bypass_consumer *cons
 #define COMPAT_REGISTER_IDENTITY	(cons->token)
 #else
-#define COMPAT_REGISTER_PARAMS		struct irq_bypass_consumer *cons, struct eventfd_ctx *eventfd
+#define COMPAT_REGISTER_PARAMS \
+	struct irq_bypass_consumer *cons, struct eventfd_ctx *eventfd
 #define COMPAT_REGISTER_IDENTITY	(eventfd)
 #endif
 
@@ -108,23 +112,50 @@ static inline unsigned int compat_nr_irqs(void)
  * inside.
  */
 #if PROBE_LPI_LIST
-#define compat_lpis_lock(dist, flags)	raw_spin_lock_irqsave(&(dist)->lpi_list_lock, flags)
-#define compat_lpis_unlock(dist, flags)	raw_spin_unlock_irqrestore(&(dist)->lpi_list_lock, flags)
-#define compat_for_each_lpi(dist, index, irq) \
+#define compat_for_each_lpi(dist, irq) \
 	list_for_each_entry(irq, &(dist)->lpi_list_head, lpi_list)
+static inline unsigned long compat_lpis_lock(struct vgic_dist *dist)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&dist->lpi_list_lock, flags);
+	return flags;
+}
+
+static inline void compat_lpis_unlock(struct vgic_dist *dist, unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(&dist->lpi_list_lock, flags);
+}
 #else
-#define compat_lpis_lock(dist, flags)	do { rcu_read_lock(); local_irq_save(flags); } while (0)
-#define compat_lpis_unlock(dist, flags)	do { local_irq_restore(flags); rcu_read_unlock(); } while (0)
-#define compat_for_each_lpi(dist, index, irq)	xa_for_each(&(dist)->lpi_xa, index, irq)
+#define compat_for_each_lpi(dist, irq) \
+	for (unsigned long _index = 0; \
+	     (irq = xa_find(&(dist)->lpi_xa, &_index, ULONG_MAX, XA_PRESENT)); _index++)
+static inline unsigned long compat_lpis_lock(struct vgic_dist *dist)
+{
+	unsigned long flags;
+
+	rcu_read_lock();
+	local_irq_save(flags);
+	return flags;
+}
+
+static inline void compat_lpis_unlock(struct vgic_dist *dist, unsigned long flags)
+{
+	local_irq_restore(flags);
+	rcu_read_unlock();
+}
 #endif
 
 /* Whether KVM takes a vLPI back by the guest's tables, or else by the number of the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
-#if PROBE_UNSET_BY_ROUTE
-#define compat_unset_forwarding(unset, kvm, host_irq)	do { } while (0)
-#else
-#define compat_unset_forwarding(unset, kvm, host_irq)	((unset)(kvm, host_irq))
+
+static inline void compat_unset_forwarding(typeof(kvm_vgic_v4_unset_forwarding) *unset,
+					   struct kvm *kvm, int host_irq)
+{
+#if !PROBE_UNSET_BY_ROUTE
+	unset(kvm, host_irq);
 #endif
+}
 
 /* KVM caches translations of MSIs; each kernel has one function that empties the whole cache. */
 #if PROBE_LPI_LIST

@@ -57,7 +57,8 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 	rcu_read_lock();
 	/* It is there as long as the entry is in the wait queue. */
 	port = port_find(irqfd);
-	worker = READ_ONCE(port->client.vm->worker);
+	/* Pairs with fallback_prepare(). */
+	worker = smp_load_acquire(&port->client.vm->worker);
 	if (!(events & EPOLLIN) || events & EPOLLHUP || !worker || shim_is_leaving(&port->client) ||
 	    !broker_is_served(&port->client)) {
 		wait_queue_func_t kvm_wake = port->kvm_wake;
@@ -86,6 +87,7 @@ void fallback_take(struct vb_port *port)
 {
 	kthread_init_work(&port->inject, inject);
 	port->kvm_wake = READ_ONCE(port->irqfd->wait.func);
+	/* The port is complete, and in the table, before a signal comes to ask for it. */
 	smp_store_release(&port->irqfd->wait.func, wake);
 }
 
@@ -125,6 +127,7 @@ void fallback_prepare(struct vb_vm *vm)
 		return;
 	}
 	join_cgroups(worker->task, vm->pid);
+	/* Ready before wake() queues to it. */
 	smp_store_release(&vm->worker, worker);
 }
 

@@ -13,7 +13,7 @@
  *
  * Work outside a callback (a route changed, the guest mapped an event) needs irqbypass's mutex, or
  * a producer could go while it is dealt with. It is to be had by connecting a private pair, whose
- * add_producer does the work and then returns an error: nothing stays registered, nothing is logged.
+ * add_producer does the work and then returns an error: nothing stays registered or is logged.
  *
  * Irqfds that were there before the module are taken over when it is loaded: their consumers are
  * unregistered, which unmaps them, and then registered anew as if KVM had just come with them.
@@ -154,12 +154,12 @@ static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identit
 		ret = port->registered ? 0 : -EBUSY;
 	} else {
 		port = port_new(irqfd_of(cons));
-		/* Without a port the gate knows nothing of the host IRQ: KVM serves it in software. */
+		/* Without a port the gate refuses the host IRQ: KVM serves it in software. */
 		ret = port ? port_register(port) : compat_register_consumer(cons, identity);
 	}
 	mutex_unlock(&register_lock);
 	if (!port)
-		pr_warn_ratelimited("no memory to broker an irqfd of process %d: its interrupts are injected in software\n",
+		pr_warn_ratelimited("no memory for an irqfd of process %d: it works in software\n",
 				    task_tgid_nr(current));
 	return ret;
 }
@@ -268,7 +268,7 @@ static DECLARE_DELAYED_WORK(kick, kick_work);
 
 static void kick_work(struct work_struct *work)
 {
-	/* Without memory for it now there may be some in a moment, and the change is still noted. */
+	/* Without memory now there may be some in a moment, and the change is still noted. */
 	if (run_locked(rearbitrate))
 		schedule_delayed_work(&kick, HZ / 20);
 }

@@ -73,7 +73,8 @@ static const struct hook_symbol borrowed[] = {
 	{ "its_get_vlpi", &real.get_vlpi },
 	{ "vgic_its_resolve_lpi", &real.resolve_lpi,
 	  "int(struct kvm *, struct vgic_its *, u32, u32, struct vgic_irq **)" },
-	{ "vgic_msi_to_its", &real.msi_to_its, "struct vgic_its *(struct kvm *, struct kvm_msi *)" },
+	{ "vgic_msi_to_its", &real.msi_to_its,
+	  "struct vgic_its *(struct kvm *, struct kvm_msi *)" },
 	{ COMPAT_FLUSH_CACHE, &real.flush_cache, "void(struct kvm *)" },
 	{ "vgic_supports_direct_msis", &real.supports_direct_msis, "bool(struct kvm *)" },
 	{ "vgic_v3_lpi_sync_pending_status", &real.lpi_sync_pending,
@@ -149,12 +150,11 @@ static bool kvm_believes(struct kvm *kvm, u32 host_irq, bool correct_it)
 {
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct vgic_irq *irq;
-	unsigned long __maybe_unused index;
 	unsigned long flags;
 	bool found = false;
 
-	compat_lpis_lock(dist, flags);
-	compat_for_each_lpi(dist, index, irq) {
+	flags = compat_lpis_lock(dist);
+	compat_for_each_lpi(dist, irq) {
 		raw_spin_lock(&irq->irq_lock);
 		found = irq->hw && irq->host_irq == host_irq;
 		if (found && correct_it) {
@@ -260,7 +260,7 @@ static compat_unmap_t watch(int host_irq)
 
 	hook_enter();
 	if (!shim_is_forwarded(host_irq)) {
-		/* Done already; asking the irqchip again would be an error, and a warning in KVM. */
+		/* Done; asking the irqchip again is an error, and a warning in KVM. */
 		hook_leave();
 		return COMPAT_UNMAP_DONE;
 	}
@@ -272,7 +272,7 @@ static compat_unmap_t watch(int host_irq)
 		/*
 		 * Where KVM marks a vLPI under its_lock alone, a DISCARD leaves the mark: an MSI to
 		 * this LPI would be raised through a host IRQ that is a physical interrupt again,
-		 * whose handler signals the irqfd, which raises it again. The caller holds its_lock.
+		 * whose handler signals the irqfd, which raises it again. The caller has its_lock.
 		 */
 		if (COMPAT_UNSET_BY_ROUTE && map.vm)
 			kvm_believes(container_of(map.vm, struct kvm, arch.vgic.its_vm), host_irq,

@@ -27,7 +27,7 @@ static const struct shim_events shim_events = {
 /*
  * The watch and the gate come first, so that nothing is mapped that they do not see; KVM's
  * registrations last, when there is everything that a client needs. What was there before is taken
- * over then; from the moment a client exists the module can't fail to load, as it could not leave.
+ * over then: from the first client on the module can't fail to load, as it could not leave.
  */
 static int __init vlpi_broker_init(void)
 {
@@ -63,7 +63,7 @@ static void __exit vlpi_broker_exit(void)
 	shim_remove_hooks();
 	hook_drain();
 	bypass_exit();
-	/* Ports that went a moment ago are freed by RCU; so are the callbacks of kfree_rcu() done. */
+	/* Ports that went a moment ago are freed by RCU. */
 	rcu_barrier();
 }
 

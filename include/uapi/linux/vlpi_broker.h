@@ -141,7 +141,8 @@ struct vlpi_broker_client {
  * @buf: in: address of an array of struct vlpi_broker_client.
  * @buf_entries: in: entries that fit in @buf; at least 1. No more than 4096 are returned at once.
  * @entry_size: in: size of one entry as the caller knows it, a multiple of 8 and not less than
- *	VLPI_BROKER_CLIENT_SIZE_VER1; the kernel cuts off what the caller does not know and zeroes what it does not know itself.
+ *	VLPI_BROKER_CLIENT_SIZE_VER1; the kernel cuts off what the caller does not know, and zeroes
+ *	what it does not know itself.
  * @nr_entries: out: entries written. Fewer than were asked for means that there are no more.
  * @more: out: 1 where clients with a higher id exist, else 0.
  * @generation: out: changes with every change of a slot or client. All entries of one call are

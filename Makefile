@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# On an arm64 host with the headers of its kernel: make, make install. On a Debian 12 amd64 machine,
+# as root: make demo, make check. "make help" says more.
+
+VERSION := 0.1.0
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+PREFIX ?= /usr/local
+
+.PHONY: all
+all: module tools
+
+.PHONY: help
+help:
+	@echo 'On an arm64 host:'
+	@echo '  make [all]       the module for the running kernel, and vlpictl'
+	@echo '  make module      src/vlpi_broker.ko (KVER=VERSION or KDIR=DIR for another kernel)'
+	@echo '  make tools       tools/vlpictl/vlpictl'
+	@echo '  make install     both, with depmod (DESTDIR, PREFIX for vlpictl)'
+	@echo 'On a Debian amd64 machine, as root; what is missing is installed with apt:'
+	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
+	@echo '  make check       all tests, on both'
+	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
+	@echo '  make lint        W=1, sparse, checkpatch, kernel-doc, shellcheck'
+	@echo 'Anywhere:'
+	@echo '  make clean'
+
+.PHONY: module
+module:
+	@case "$(ARCH)$$(uname -m)" in arm64*|aarch64) ;; *) \
+		echo 'vlpi_broker is for arm64 hosts. "make demo" and "make check" run it on an emulated one.' >&2; \
+		exit 1 ;; esac
+	@test -e "$(KDIR)/Makefile" || { \
+		echo 'No kernel headers in $(KDIR): install linux-headers-$(KVER), or say KDIR=DIR.' >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+.PHONY: tools
+tools:
+	$(MAKE) -C tools/vlpictl VERSION=$(VERSION)
+
+.PHONY: install
+install: all
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(MAKE) -C tools/vlpictl install VERSION=$(VERSION) PREFIX=$(PREFIX)
+
+.PHONY: demo
+demo:
+	tests/demo-table
+
+.PHONY: check
+check:
+	tests/check
+
+.PHONY: check-mutants
+check-mutants:
+	tests/check-mutants
+
+.PHONY: lint
+lint:
+	tests/lint
+
+.PHONY: clean
+clean:
+	rm -rf *.ko *.mod *.mod.c *.mod.o *.o .*.cmd Module.symvers modules.order .module-common.o
+	rm -f src/*.o src/.*.cmd src/*.tmp src/probed.h
+	$(MAKE) -C tools/vlpictl clean
