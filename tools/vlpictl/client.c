@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ask the module, and believe only what the ABI allows it to say.
+ *
+ * A dump is read in as few calls as there can be, since one call is one moment's state. More than
+ * MAX_BATCH clients need several calls; where the generation changes between two of them, the walk
+ * starts again. After MAX_WALKS the last one is taken as it is, and marked: on a host that never
+ * rests, an answer that says what it lacks is worth more than none.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "text.h"
+#include "vlpictl.h"
+
+/* The ABI returns no more at once. */
+#define MAX_BATCH	4096
+#define MAX_WALKS	8
+/* Far above any host's number of irqfds: a walk that gets here would never end. */
+#define MAX_CLIENTS	(1U << 22)
+
+#define REINSTALL	"install the vlpictl that came with the module"
+
+_Static_assert(sizeof(struct vlpi_broker_info) >= VLPI_BROKER_INFO_SIZE_VER1, "info shrank");
+_Static_assert(sizeof(struct vlpi_broker_client) >= VLPI_BROKER_CLIENT_SIZE_VER1, "client shrank");
+_Static_assert(sizeof(struct vlpi_broker_client) % 8 == 0, "the kernel refuses this entry_size");
+_Static_assert(sizeof(struct vlpi_broker_dump) >= VLPI_BROKER_DUMP_SIZE_VER1, "dump shrank");
+
+int client_open(void)
+{
+	int fd = device_open();
+
+	if (fd >= 0)
+		return fd;
+
+	switch (errno) {
+	case ENOENT:
+		complain("the module is not loaded (no " DEVICE_PATH
+			 "); load it with: modprobe vlpi_broker");
+		break;
+	case ENODEV:
+	case ENXIO:
+		complain("the module is not loaded (nothing behind " DEVICE_PATH
+			 "); load it with: modprobe vlpi_broker");
+		break;
+	case EACCES:
+	case EPERM:
+		complain("no permission to open " DEVICE_PATH
+			 "; run vlpictl as root, for example with sudo");
+		break;
+	default:
+		complain("can't open " DEVICE_PATH ": %s; see the kernel's log: dmesg",
+			 strerror(errno));
+	}
+	return -1;
+}
+
+void client_close(int fd)
+{
+	device_close(fd);
+}
+
+static int ask(int fd, unsigned long request, void *arg, const char *what)
+{
+	int ret;
+
+	do
+		ret = device_ioctl(fd, request, arg);
+	while (ret < 0 && errno == EINTR);
+	if (ret >= 0)
+		return 0;
+
+	switch (errno) {
+	case ENOTTY:
+		complain(DEVICE_PATH " doesn't know the request %s; is it the broker's device? If so, "
+			 REINSTALL, what);
+		break;
+	case EINVAL:
+		complain("the module refused the request %s of this vlpictl; " REINSTALL, what);
+		break;
+	case EPERM:
+	case EACCES:
+		complain("no permission for the request %s; run vlpictl as root, for example with sudo",
+			 what);
+		break;
+	case ENODEV:
+		complain("the module went away during %s; load it with: modprobe vlpi_broker", what);
+		break;
+	case ENOMEM:
+		complain("the kernel has no memory for the request %s; try again later", what);
+		break;
+	default:
+		complain("the request %s failed: %s; see the kernel's log: dmesg", what,
+			 strerror(errno));
+	}
+	return -1;
+}
+
+static int check_size(uint32_t size, uint32_t least, const char *what)
+{
+	if (size >= least)
+		return 0;
+	complain("the module answered %s with %" PRIu32 " bytes, and %" PRIu32
+		 " is the least there can be; " REINSTALL,
+		 what, size, least);
+	return -1;
+}
+
+/* Fill in @info. Fields that the module doesn't know are 0. */
+int client_info(int fd, struct vlpi_broker_info *info)
+{
+	char version[TEXT_SIZE(sizeof(info->version))];
+
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	if (ask(fd, VLPI_BROKER_INFO, info, "INFO") ||
+	    check_size(info->size, VLPI_BROKER_INFO_SIZE_VER1, "INFO"))
+		return -1;
+	if (info->abi_version == VLPI_BROKER_ABI_VERSION)
+		return 0;
+
+	text_escape(version, info->version, sizeof(info->version));
+	complain("the module (version %s) speaks ABI %" PRIu32
+		 ", %s than ABI %d of this vlpictl; " REINSTALL,
+		 version, info->abi_version,
+		 info->abi_version > VLPI_BROKER_ABI_VERSION ? "newer" : "older",
+		 VLPI_BROKER_ABI_VERSION);
+	return -1;
+}
+
+void snapshot_free(struct snapshot *snap)
+{
+	free(snap->clients);
+	memset(snap, 0, sizeof(*snap));
+}
+
+static int make_room(struct snapshot *snap, size_t *room)
+{
+	struct vlpi_broker_client *bigger;
+
+	if (*room - snap->nr >= MAX_BATCH)
+		return 0;
+	if (snap->nr > MAX_CLIENTS) {
+		complain("the module lists more than %u clients; that can't be right, please report it",
+			 MAX_CLIENTS);
+		return -1;
+	}
+	*room = 2 * snap->nr + MAX_BATCH;
+	bigger = realloc(snap->clients, *room * sizeof(*bigger));
+	if (!bigger) {
+		complain("no memory for %zu clients; free some and try again", *room);
+		return -1;
+	}
+	snap->clients = bigger;
+	return 0;
+}
+
+/* The kernel is trusted with our memory, not with our loop: an answer must move the walk on. */
+static int check_answer(const struct vlpi_broker_dump *dump, const struct vlpi_broker_client *got,
+			uint64_t cursor)
+{
+	const char *wrong = NULL;
+
+	if (check_size(dump->size, VLPI_BROKER_DUMP_SIZE_VER1, "DUMP"))
+		return -1;
+	if (dump->nr_entries > MAX_BATCH) {
+		wrong = "more clients than were asked for";
+	} else if (!dump->nr_entries) {
+		if (dump->more)
+			wrong = "no client, although more exist";
+	} else {
+		for (uint32_t i = 0; i < dump->nr_entries && !wrong; i++) {
+			if (got[i].id <= cursor)
+				wrong = "clients out of order";
+			cursor = got[i].id;
+		}
+		if (!wrong && dump->cursor != cursor)
+			wrong = "a cursor that is not the last client's id";
+	}
+	if (!wrong)
+		return 0;
+	complain("the module answered DUMP with %s; please report it, with the module's version",
+		 wrong);
+	return -1;
+}
+
+/*
+ * One pass over all clients. Returns 1, or 0 where the state changed on the way; it then stopped
+ * early unless @last.
+ */
+static int walk(int fd, struct snapshot *snap, size_t *room, bool last)
+{
+	struct vlpi_broker_dump dump;
+	uint64_t cursor = 0;
+
+	snap->nr = 0;
+	snap->consistent = true;
+	do {
+		struct vlpi_broker_client *got;
+
+		if (make_room(snap, room))
+			return -1;
+		got = snap->clients + snap->nr;
+		memset(got, 0, MAX_BATCH * sizeof(*got));
+		memset(&dump, 0, sizeof(dump));
+		dump.size = sizeof(dump);
+		dump.cursor = cursor;
+		dump.buf = (uintptr_t)got;
+		dump.buf_entries = MAX_BATCH;
+		dump.entry_size = sizeof(*got);
+		if (ask(fd, VLPI_BROKER_DUMP, &dump, "DUMP") || check_answer(&dump, got, cursor))
+			return -1;
+
+		if (cursor && dump.generation != snap->generation) {
+			snap->consistent = false;
+			if (!last)
+				return 0;
+		}
+		snap->generation = dump.generation;
+		snap->nr += dump.nr_entries;
+		cursor = dump.cursor;
+	} while (dump.more);
+
+	return snap->consistent;
+}
+
+/* Read all clients. Returns 0 for an inconsistent snapshot too, after saying so. */
+int client_dump(int fd, struct snapshot *snap)
+{
+	size_t room = 0;
+	int ret = 0;
+
+	memset(snap, 0, sizeof(*snap));
+	for (int i = 1; i <= MAX_WALKS && !ret; i++)
+		ret = walk(fd, snap, &room, i == MAX_WALKS);
+	if (ret < 0) {
+		snapshot_free(snap);
+		return -1;
+	}
+	if (!ret)
+		complain("warning: clients changed during each of %d attempts to read them; "
+			 "the lines may come from different moments, run vlpictl again to compare",
+			 MAX_WALKS);
+	return 0;
+}
+
+/* The irqchip's word against the state: a holder's host IRQ, and no other, is forwarded. */
+bool client_mismatch(const struct vlpi_broker_client *c)
+{
+	bool forwarded = c->flags & VLPI_BROKER_CLIENT_FORWARDED;
+
+	return forwarded != (c->state == VLPI_BROKER_HOLDER);
+}
+
+static uint64_t place(const struct vlpi_broker_client *c)
+{
+	switch (c->state) {
+	case VLPI_BROKER_HOLDER:
+		return 0;
+	case VLPI_BROKER_WAITER:
+		return c->position;
+	}
+	return UINT64_MAX;
+}
+
+static int cmp(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+	const struct vlpi_broker_client *a = pa, *b = pb;
+	int ret = cmp(a->vm_id, b->vm_id);
+
+	/* 0 - 1 wraps round: a client without a vLPI comes last. */
+	if (!ret)
+		ret = cmp(a->vintid - UINT64_C(1), b->vintid - UINT64_C(1));
+	if (!ret)
+		ret = cmp(place(a), place(b));
+	return ret ? ret : cmp(a->id, b->id);
+}
+
+/* By VM, vLPI (clients without one last) and place in its queue. */
+void snapshot_sort(struct snapshot *snap)
+{
+	qsort(snap->clients, snap->nr, sizeof(*snap->clients), by_place);
+}

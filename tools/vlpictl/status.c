@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vlpictl status: one screen for an operator.
+ *
+ * First the verdict: "ok: ...", or one "attention: ..." a problem, each with what to do. Then the
+ * numbers, then one line per VM. Raw and pairs print the lines of the VMs only; JSON has it all.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "table.h"
+#include "text.h"
+#include "vlpictl.h"
+
+/* One line of the table: what the clients of one VM add up to. */
+struct vm {
+	const struct vlpi_broker_client *first;
+	uint64_t slots, held, clients, waiters, unmappable, reattach, signals, injections;
+};
+
+/* What no field of INFO says: it takes a look at each slot. */
+struct findings {
+	uint64_t double_maps, mismatches, no_holder, unmappable;
+};
+
+struct report {
+	struct vlpi_broker_info info;
+	struct snapshot snap;
+	struct vm *vms;
+	size_t nr_vms;
+	struct findings found;
+};
+
+enum {
+	COL_VM, COL_PID, COL_NAME, COL_COMM, COL_SLOTS, COL_HELD, COL_WAITERS, COL_SIGNALS,
+	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REATTACH,
+};
+
+/* The man page fixes names and meanings. */
+static const struct column columns[] = {
+	[COL_VM] = { "VM", COL_NUMBER, false, "the broker's id of the VM, never used again" },
+	[COL_PID] = { "PID", COL_NUMBER, false, "process id of the VMM" },
+	[COL_NAME] = { "NAME", COL_TEXT, false, "KVM's debugfs name of the VM" },
+	[COL_COMM] = { "COMM", COL_TEXT, false, "command name of the VMM" },
+	[COL_SLOTS] = { "SLOTS", COL_NUMBER, false, "vLPIs that have at least one client" },
+	[COL_HELD] = { "HELD", COL_NUMBER, false, "of these, the ones that are injected directly" },
+	[COL_WAITERS] = { "WAITERS", COL_NUMBER, false, "clients that wait for a slot" },
+	[COL_SIGNALS] = { "SIGNALS", COL_NUMBER, false, "eventfd signals that the broker served" },
+	[COL_INJECTIONS] = { "INJECTIONS", COL_NUMBER, false, "MSIs injected for them" },
+	[COL_CLIENTS] = { "CLIENTS", COL_NUMBER, true, "irqfds, whatever their state" },
+	[COL_UNMAPPABLE] = { "UNMAPPABLE", COL_NUMBER, true,
+			     "clients that KVM or the hardware turned down" },
+	[COL_REATTACH] = { "REATTACH", COL_NUMBER, true,
+			   "clients that could not be taken over at load" },
+};
+
+_Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
+
+static bool cell(const void *row, size_t column, char *out, size_t len)
+{
+	const struct vm *vm = row;
+	uint64_t value = 0;
+
+	switch (column) {
+	case COL_PID:
+		snprintf(out, len, "%" PRId32, vm->first->vm_pid);
+		return true;
+	case COL_NAME:
+		text_escape(out, vm->first->vm_name, sizeof(vm->first->vm_name));
+		return *out;
+	case COL_COMM:
+		text_escape(out, vm->first->vm_comm, sizeof(vm->first->vm_comm));
+		return *out;
+	case COL_VM:
+		value = vm->first->vm_id;
+		break;
+	case COL_SLOTS:
+		value = vm->slots;
+		break;
+	case COL_HELD:
+		value = vm->held;
+		break;
+	case COL_WAITERS:
+		value = vm->waiters;
+		break;
+	case COL_SIGNALS:
+		value = vm->signals;
+		break;
+	case COL_INJECTIONS:
+		value = vm->injections;
+		break;
+	case COL_CLIENTS:
+		value = vm->clients;
+		break;
+	case COL_UNMAPPABLE:
+		value = vm->unmappable;
+		break;
+	case COL_REATTACH:
+		value = vm->reattach;
+		break;
+	}
+	snprintf(out, len, "%" PRIu64, value);
+	return true;
+}
+
+static const struct table table = {
+	.columns = columns,
+	.nr_columns = ARRAY_SIZE(columns),
+	.cell = cell,
+};
+
+/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
+static void add_slot(struct vm *vm, struct findings *found, const struct vlpi_broker_client *c,
+		     size_t nr)
+{
+	uint64_t held = 0, waiters = 0, forwarded = 0;
+
+	for (size_t i = 0; i < nr; i++, c++) {
+		held += c->state == VLPI_BROKER_HOLDER;
+		waiters += c->state == VLPI_BROKER_WAITER;
+		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
+		vm->clients++;
+		vm->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
+		vm->reattach += !!(c->flags & VLPI_BROKER_CLIENT_REATTACH);
+		vm->signals += c->signals;
+		vm->injections += c->injections;
+		found->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
+		found->mismatches += client_mismatch(c);
+	}
+	vm->held += held;
+	vm->waiters += waiters;
+	if (!c[-1].vintid)
+		return;
+	vm->slots++;
+	found->double_maps += forwarded > 1;
+	found->no_holder += waiters && !held;
+}
+
+static int add_up(struct report *r)
+{
+	const struct vlpi_broker_client *c = r->snap.clients;
+	size_t i, begin;
+
+	snapshot_sort(&r->snap);
+	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
+	if (!r->vms) {
+		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
+		return -1;
+	}
+	for (begin = 0; begin < r->snap.nr; begin = i) {
+		if (!r->nr_vms || r->vms[r->nr_vms - 1].first->vm_id != c[begin].vm_id)
+			r->vms[r->nr_vms++].first = &c[begin];
+		for (i = begin + 1; i < r->snap.nr; i++)
+			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
+				break;
+		add_slot(&r->vms[r->nr_vms - 1], &r->found, &c[begin], i - begin);
+	}
+	return 0;
+}
+
+/* What needs attention, the worst first. The man page fixes the codes, not the sentences. */
+enum {
+	ATT_DOUBLE_MAP,
+	ATT_DEAD_STRAYS,
+	ATT_MISMATCH,
+	ATT_NO_HOLDER,
+	ATT_REATTACH,
+	ATT_UNMAPPABLE,
+	NR_ATT
+};
+
+static const struct {
+	const char *code;
+	const char *what;
+	const char *remedy;
+} attention[NR_ATT] = {
+	[ATT_DOUBLE_MAP] = { "double-map",
+		"vLPIs with more than one host IRQ forwarded to them",
+		"stop these VMs, then report it with the output of: vlpictl dump" },
+	[ATT_DEAD_STRAYS] = { "dead-strays",
+		"host IRQs still forwarded to a VM that is gone",
+		"reboot the host, nothing else can unmap them safely" },
+	[ATT_MISMATCH] = { "mismatch",
+		"clients whose state the irqchip contradicts",
+		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
+	[ATT_NO_HOLDER] = { "no-holder",
+		"vLPIs with waiters and no holder",
+		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
+	[ATT_REATTACH] = { "re-attach",
+		"clients that could not be taken over at load, and work in software",
+		"detach and attach their devices, or restart their VMs (NOTE in: vlpictl dump)" },
+	[ATT_UNMAPPABLE] = { "unmappable",
+		"clients that KVM or the hardware turned down",
+		"see ERROR in: vlpictl dump" },
+};
+
+/* Returns how many of @count are not 0. */
+static unsigned int judge(const struct report *r, uint64_t count[NR_ATT])
+{
+	unsigned int nr = 0;
+
+	count[ATT_DOUBLE_MAP] = r->found.double_maps;
+	count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
+	count[ATT_MISMATCH] = r->found.mismatches;
+	count[ATT_NO_HOLDER] = r->found.no_holder;
+	count[ATT_REATTACH] = r->info.nr_reattach;
+	count[ATT_UNMAPPABLE] = r->found.unmappable;
+	for (int i = 0; i < NR_ATT; i++)
+		nr += !!count[i];
+	return nr;
+}
+
+static void print_totals(const struct vlpi_broker_info *info)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} totals[] = {
+		{ "attaches", info->attaches },
+		{ "grants", info->grants },
+		{ "promotions", info->promotions },
+		{ "revokes", info->revokes },
+		{ "grant failures", info->grant_failures },
+		{ "gate refusals", info->gate_refusals },
+		{ "unmaps behind", info->unmaps_behind },
+		{ "forced unmaps", info->forced_unmaps },
+		{ "repairs", info->repairs },
+		{ "signals", info->signals },
+		{ "injections", info->injections },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
+		if (i % 4 == 0)
+			printf("%-12s", i ? "\n" : "since load:");
+		/* The newline took one of the twelve. */
+		printf("%s%s %" PRIu64, i % 4 ? ", " : i ? " " : "", totals[i].name,
+		       totals[i].value);
+	}
+	putchar('\n');
+}
+
+static void print_screen(const struct report *r)
+{
+	const struct vlpi_broker_info *info = &r->info;
+	char version[TEXT_SIZE(sizeof(info->version))];
+	uint64_t count[NR_ATT];
+
+	if (!judge(r, count)) {
+		if (!info->nr_clients)
+			puts("ok: loaded, no client yet");
+		else
+			printf("ok: %" PRIu32 " of %" PRIu32 " vLPIs injected directly, %" PRIu32
+			       " waiters served in software\n",
+			       info->nr_held, info->nr_slots, info->nr_waiters);
+	}
+	for (int i = 0; i < NR_ATT; i++)
+		if (count[i])
+			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, count[i],
+			       attention[i].remedy);
+
+	text_escape(version, info->version, sizeof(info->version));
+	printf("\nmodule:     vlpi_broker %s, ABI %" PRIu32 "\n", version, info->abi_version);
+	printf("now:        VMs %" PRIu32 ", vLPIs %" PRIu32 " (held directly %" PRIu32
+	       "), clients %" PRIu32 " (waiters %" PRIu32 "),\n"
+	       "            to re-attach %" PRIu32 ", strays of dead VMs %" PRIu32 "\n",
+	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
+	       info->nr_reattach, info->nr_dead_strays);
+	print_totals(info);
+	if (r->nr_vms)
+		putchar('\n');
+}
+
+static void print_json_attention(const uint64_t count[NR_ATT])
+{
+	const char *separator = "";
+
+	fputs("   \"attention\": [", stdout);
+	for (int i = 0; i < NR_ATT; i++) {
+		if (!count[i])
+			continue;
+		printf("%s\n      {\"code\": ", separator);
+		text_json(stdout, attention[i].code);
+		printf(", \"count\": %" PRIu64 ", \"what\": ", count[i]);
+		text_json(stdout, attention[i].what);
+		fputs(", \"remedy\": ", stdout);
+		text_json(stdout, attention[i].remedy);
+		putchar('}');
+		separator = ",";
+	}
+	fputs(*separator ? "\n   ],\n" : "],\n", stdout);
+}
+
+static void print_json_head(const struct report *r)
+{
+	const struct vlpi_broker_info *info = &r->info;
+	char version[TEXT_SIZE(sizeof(info->version))];
+	uint64_t count[NR_ATT];
+
+	printf("{\n   \"format\": %d,\n   \"command\": \"status\",\n   \"verdict\": \"%s\",\n",
+	       JSON_FORMAT, judge(r, count) ? "attention" : "ok");
+	print_json_attention(count);
+	text_escape(version, info->version, sizeof(info->version));
+	fputs("   \"module\": {\"version\": ", stdout);
+	text_json(stdout, version);
+	printf(", \"abi\": %" PRIu32 "},\n", info->abi_version);
+	printf("   \"now\": {\"vms\": %" PRIu32 ", \"slots\": %" PRIu32 ", \"held\": %" PRIu32
+	       ", \"clients\": %" PRIu32 ", \"waiters\": %" PRIu32 ", \"reattach\": %" PRIu32
+	       ", \"dead_strays\": %" PRIu32 "},\n",
+	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
+	       info->nr_reattach, info->nr_dead_strays);
+	printf("   \"totals\": {\"attaches\": %" PRIu64 ", \"grants\": %" PRIu64
+	       ", \"promotions\": %" PRIu64 ", \"revokes\": %" PRIu64
+	       ", \"grant_failures\": %" PRIu64 ", \"gate_refusals\": %" PRIu64 ",\n",
+	       (uint64_t)info->attaches, (uint64_t)info->grants, (uint64_t)info->promotions,
+	       (uint64_t)info->revokes, (uint64_t)info->grant_failures,
+	       (uint64_t)info->gate_refusals);
+	printf("      \"unmaps_behind\": %" PRIu64 ", \"forced_unmaps\": %" PRIu64
+	       ", \"repairs\": %" PRIu64 ", \"signals\": %" PRIu64 ", \"injections\": %" PRIu64
+	       "},\n",
+	       (uint64_t)info->unmaps_behind, (uint64_t)info->forced_unmaps,
+	       (uint64_t)info->repairs, (uint64_t)info->signals, (uint64_t)info->injections);
+	printf("   \"generation\": %" PRIu64 ",\n   \"consistent\": %s,\n   \"vms\": ",
+	       r->snap.generation, r->snap.consistent ? "true" : "false");
+}
+
+static int print(const struct output *out, const struct report *r)
+{
+	int ret;
+
+	if (out->mode == OUT_TABLE)
+		print_screen(r);
+	else if (out->mode == OUT_JSON)
+		print_json_head(r);
+	ret = table_print(&table, out, r->vms, r->nr_vms, sizeof(*r->vms));
+	if (out->mode == OUT_JSON)
+		fputs("\n}\n", stdout);
+	return ret;
+}
+
+void help_status(FILE *f)
+{
+	fputs("Usage: vlpictl [status] [options]\n\n"
+	      "Is all well, what does the broker hold, and one line per VM.\n\n", f);
+	output_help(f, &table);
+}
+
+int cmd_status(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		OUTPUT_LONG,
+		{ NULL, 0, NULL, 0 }
+	};
+	struct output out = { .mode = OUT_TABLE };
+	struct report r = { .nr_vms = 0 };
+	int opt, fd, ret;
+
+	while ((opt = getopt_long(argc, argv, OUTPUT_SHORT, options, NULL)) != -1) {
+		ret = output_option(&out, opt, help_status);
+		if (ret >= 0)
+			return ret;
+	}
+	if (optind < argc) {
+		complain("status takes no argument \"%s\"; see: vlpictl help", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (output_columns(&out, &table))
+		return EXIT_USAGE;
+
+	fd = client_open();
+	if (fd < 0)
+		return EXIT_FAILED;
+	ret = client_info(fd, &r.info);
+	if (!ret)
+		ret = client_dump(fd, &r.snap);
+	client_close(fd);
+	if (ret)
+		return EXIT_FAILED;
+
+	ret = add_up(&r);
+	if (!ret)
+		ret = print(&out, &r);
+	free(r.vms);
+	snapshot_free(&r.snap);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rows and columns through libsmartcols, and the options that choose among its views.
+ *
+ * libsmartcols prints each table as a JSON object of its own, with one member. Ours carry more than
+ * the rows, so of its text only the array is taken.
+ */
+#include <ctype.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "table.h"
+#include "vlpictl.h"
+
+/* Names compare without case, and '_' is '-'. */
+static bool same_name(const char *name, const char *given, size_t len)
+{
+	for (; len && *name; name++, given++, len--) {
+		char c = *given == '_' ? '-' : toupper((unsigned char)*given);
+
+		if (c != *name)
+			return false;
+	}
+	return !len && !*name;
+}
+
+static bool has_column(const struct output *out, size_t column)
+{
+	for (size_t i = 0; i < out->nr_columns; i++)
+		if (out->columns[i] == column)
+			return true;
+	return false;
+}
+
+static int add_named(struct output *out, const struct table *table, const char *given, size_t len)
+{
+	for (size_t i = 0; i < table->nr_columns; i++) {
+		if (!same_name(table->columns[i].name, given, len))
+			continue;
+		if (has_column(out, i)) {
+			complain("--output names the column %s twice", table->columns[i].name);
+			return -1;
+		}
+		out->columns[out->nr_columns++] = i;
+		return 0;
+	}
+	complain("there is no column \"%.*s\"; --help lists them", (int)len, given);
+	return -1;
+}
+
+/* Settle which columns to print. A list that begins with '+' adds to the default. */
+int output_columns(struct output *out, const struct table *table)
+{
+	const char *p = out->list;
+
+	out->nr_columns = 0;
+	if (!p || *p == '+') {
+		for (size_t i = 0; i < table->nr_columns; i++)
+			if (!table->columns[i].extra)
+				out->columns[out->nr_columns++] = i;
+		if (!p)
+			return 0;
+		p++;
+	}
+	for (;;) {
+		size_t len = strcspn(p, ",");
+
+		if (add_named(out, table, p, len))
+			return -1;
+		if (!p[len])
+			return 0;
+		p += len + 1;
+	}
+}
+
+/*
+ * One option of getopt_long(). Returns -1 to go on, else the exit status to end with now.
+ * getopt_long() has already complained about an option that it doesn't know.
+ */
+int output_option(struct output *out, int opt, void (*help)(FILE *))
+{
+	enum output_mode mode;
+
+	switch (opt) {
+	case 'n':
+		out->noheadings = true;
+		return -1;
+	case 'o':
+		out->list = optarg;
+		return -1;
+	case 'h':
+		help(stdout);
+		return EXIT_OK;
+	case 'V':
+		puts("vlpictl " VLPICTL_VERSION);
+		return EXIT_OK;
+	case 'J':
+		mode = OUT_JSON;
+		break;
+	case 'P':
+		mode = OUT_PAIRS;
+		break;
+	case 'r':
+		mode = OUT_RAW;
+		break;
+	default:
+		return EXIT_USAGE;
+	}
+	if (out->chosen && out->mode != mode) {
+		complain("--json, --pairs and --raw exclude each other");
+		return EXIT_USAGE;
+	}
+	out->chosen = true;
+	out->mode = mode;
+	return -1;
+}
+
+void output_help(FILE *f, const struct table *table)
+{
+	fputs(" -J, --json            JSON, for programs\n"
+	      " -P, --pairs           NAME=\"value\" pairs, for a shell\n"
+	      " -r, --raw             columns separated by one blank, for awk\n"
+	      " -n, --noheadings      no header line\n"
+	      " -o, --output COL,...  these columns; +COL,... adds to the default\n"
+	      " -h, --help            this text\n"
+	      " -V, --version         version of vlpictl\n"
+	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", f);
+	for (size_t i = 0; i < table->nr_columns; i++)
+		fprintf(f, " %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',
+			table->columns[i].name, table->columns[i].help);
+}
+
+static struct libscols_column *add_column(struct libscols_table *tb, const struct column *col,
+					  enum output_mode mode)
+{
+	static const int json[] = {
+		[COL_TEXT] = SCOLS_JSON_STRING,
+		[COL_NUMBER] = SCOLS_JSON_NUMBER,
+		[COL_BOOL] = SCOLS_JSON_BOOLEAN,
+	};
+	struct libscols_column *cl;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s", col->name);
+	if (mode == OUT_JSON || mode == OUT_PAIRS)
+		for (char *p = name; *p; p++)
+			if (*p == '-')
+				*p = '_';
+	cl = scols_table_new_column(tb, name, 0, col->type == COL_NUMBER ? SCOLS_FL_RIGHT : 0);
+	if (cl && scols_column_set_json_type(cl, json[col->type]))
+		return NULL;
+	return cl;
+}
+
+static int fill(struct libscols_table *tb, const struct table *table, const struct output *out,
+		const char *rows, size_t nr_rows, size_t row_size)
+{
+	const char *none = out->mode == OUT_TABLE || out->mode == OUT_RAW ? "-" : NULL;
+	char cell[CELL_SIZE];
+
+	for (size_t i = 0; i < out->nr_columns; i++)
+		if (!add_column(tb, &table->columns[out->columns[i]], out->mode))
+			return -1;
+
+	for (size_t r = 0; r < nr_rows; r++, rows += row_size) {
+		struct libscols_line *ln = scols_table_new_line(tb, NULL);
+
+		if (!ln)
+			return -1;
+		for (size_t i = 0; i < out->nr_columns; i++) {
+			const char *data = none;
+
+			if (table->cell(rows, out->columns[i], cell, sizeof(cell)))
+				data = cell;
+			if (data && scols_line_set_data(ln, i, data))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Nothing of ours holds a bracket before the array's first or after its last. */
+static int print_array(struct libscols_table *tb)
+{
+	char *text = NULL, *begin, *end;
+	int ret = -1;
+
+	if (scols_print_table_to_string(tb, &text) || !text)
+		return -1;
+	begin = strchr(text, '[');
+	end = strrchr(text, ']');
+	if (begin && end) {
+		fwrite(begin, 1, end + 1 - begin, stdout);
+		ret = 0;
+	}
+	free(text);
+	return ret;
+}
+
+/*
+ * Print @rows; in JSON only the array, with neither a name nor a newline. Returns -1 after a
+ * complaint.
+ */
+int table_print(const struct table *table, const struct output *out, const void *rows,
+		size_t nr_rows, size_t row_size)
+{
+	struct libscols_table *tb;
+	int ret = -1;
+
+	/* Releases differ in what they print for a table without lines. */
+	if (!nr_rows) {
+		if (out->mode == OUT_JSON)
+			fputs("[]", stdout);
+		return 0;
+	}
+
+	tb = scols_new_table();
+	if (!tb)
+		goto out;
+	/* Our bytes are safe already (text_escape()): a second escaping would spoil the first. */
+	scols_table_enable_noencoding(tb, 1);
+	/* A line that is too wide is the terminal's to wrap: never cut a value. */
+	scols_table_set_termforce(tb, SCOLS_TERMFORCE_NEVER);
+	scols_table_enable_noheadings(tb, out->noheadings);
+	scols_table_enable_json(tb, out->mode == OUT_JSON);
+	scols_table_enable_export(tb, out->mode == OUT_PAIRS);
+	scols_table_enable_raw(tb, out->mode == OUT_RAW);
+	if (scols_table_set_name(tb, "rows") || fill(tb, table, out, rows, nr_rows, row_size))
+		goto out;
+	ret = out->mode == OUT_JSON ? print_array(tb) : scols_print_table(tb);
+out:
+	scols_unref_table(tb);
+	if (ret) {
+		complain("libsmartcols can't print the table; is there memory left?");
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One model of rows and columns; table, raw, pairs and JSON are libsmartcols' views of it. */
+#ifndef VLPICTL_TABLE_H
+#define VLPICTL_TABLE_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define MAX_COLUMNS	32
+#define CELL_SIZE	160
+
+enum column_type { COL_TEXT, COL_NUMBER, COL_BOOL };
+
+/**
+ * struct column - one that can be asked for
+ * @name: as in the man page. Pairs and JSON have '_' in place of '-', so that a shell and jq take
+ *	it as a name; --output takes both.
+ * @type: of its values.
+ * @extra: printed only where --output names it.
+ * @help: one line.
+ */
+struct column {
+	const char *name;
+	enum column_type type;
+	bool extra;
+	const char *help;
+};
+
+/**
+ * struct table - what can be printed
+ * @columns: all of them, in the order of the default table.
+ * @nr_columns: at most MAX_COLUMNS.
+ * @cell: write the value of @column in @row to @out. False where there is none: that is "-" in a
+ *	table and in raw, "" in pairs and null in JSON.
+ */
+struct table {
+	const struct column *columns;
+	size_t nr_columns;
+	bool (*cell)(const void *row, size_t column, char *out, size_t len);
+};
+
+enum output_mode { OUT_TABLE, OUT_JSON, OUT_PAIRS, OUT_RAW };
+
+/**
+ * struct output - what was asked for on the command line
+ * @mode: the view.
+ * @chosen: --json, --pairs or --raw was given.
+ * @noheadings: no header line.
+ * @list: argument of --output, or NULL.
+ * @columns: indexes into the table's columns.
+ * @nr_columns: how many.
+ */
+struct output {
+	enum output_mode mode;
+	bool chosen;
+	bool noheadings;
+	const char *list;
+	unsigned int columns[MAX_COLUMNS];
+	size_t nr_columns;
+};
+
+/* For getopt_long() of each subcommand. */
+#define OUTPUT_SHORT	"Jno:PrhV"
+#define OUTPUT_LONG						\
+	{ "json", no_argument, NULL, 'J' },			\
+	{ "noheadings", no_argument, NULL, 'n' },		\
+	{ "output", required_argument, NULL, 'o' },		\
+	{ "pairs", no_argument, NULL, 'P' },			\
+	{ "raw", no_argument, NULL, 'r' },			\
+	{ "help", no_argument, NULL, 'h' },			\
+	{ "version", no_argument, NULL, 'V' }
+
+int output_option(struct output *out, int opt, void (*help)(FILE *));
+int output_columns(struct output *out, const struct table *table);
+void output_help(FILE *f, const struct table *table);
+
+int table_print(const struct table *table, const struct output *out, const void *rows,
+		size_t nr_rows, size_t row_size);
+
+#endif

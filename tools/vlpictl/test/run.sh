@@ -1,0 +1,362 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Run vlpictl against test/fake.c and print TAP. Started by "make check", which sets the variables.
+# Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
+# VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
+
+set -u
+LC_ALL=C
+export LC_ALL
+unset VLPICTL_FAKE
+
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+nr=0 failed=0 skipped=0 run=
+
+tap() { # RESULT NAME
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr - $kind: $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $nr - $kind: $2"
+	fi
+}
+
+skip() { # NAME WHY
+	nr=$((nr + 1)) skipped=$((skipped + 1))
+	echo "ok $nr - $1 # SKIP $2"
+}
+
+# run the command with a fake; leaves $tmp/out, $tmp/err and $status
+v() { # FAKE ARG...
+	VLPICTL_FAKE=$1
+	export VLPICTL_FAKE
+	shift
+	$run "$bin" "$@" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+
+show() { sed 's/^/# /' "$tmp/out" "$tmp/err" | head -40; }
+
+# the last v ended with this status, and OUT/ERR has a line that matches (or is empty for "-")
+expect() { # NAME STATUS FILE PATTERN
+	ok=0
+	[ "$status" = "$2" ] || ok=1
+	if [ "$4" = - ]; then
+		[ ! -s "$tmp/$3" ] || ok=1
+	else
+		grep -q -e "$4" "$tmp/$3" || ok=1
+	fi
+	tap $ok "$1"
+	[ $ok = 0 ] || { echo "# status $status, expected $2 and in $3: $4"; show; }
+}
+
+same() { # NAME, expected on stdin
+	cat >"$tmp/want"
+	if cmp -s "$tmp/want" "$tmp/out" && [ "$status" = 0 ]; then
+		tap 0 "$1"
+	else
+		tap 1 "$1"
+		diff "$tmp/want" "$tmp/out" | sed 's/^/# /'
+	fi
+}
+
+json() { # NAME PYTHON-EXPRESSION over d
+	if ! command -v python3 >/dev/null; then
+		skip "$1" "no python3"
+		return
+	fi
+	python3 - "$tmp/out" "$2" >"$tmp/py" 2>&1 <<-'PY'
+		import json, sys
+		def no_twice(pairs):
+		    assert len(dict(pairs)) == len(pairs), "a key comes twice"
+		    return dict(pairs)
+		d = json.load(open(sys.argv[1]), object_pairs_hook=no_twice)
+		sys.exit(not eval(sys.argv[2]))
+	PY
+	ok=$?
+	tap $ok "$1"
+	[ $ok = 0 ] || { sed 's/^/# /' "$tmp/py"; show; }
+}
+
+printable() { # NAME: nothing but printable ASCII, blanks and newlines on either stream
+	[ "$(cat "$tmp/out" "$tmp/err" | tr -d '\040-\176\n' | wc -c)" = 0 ]
+	tap $? "$1"
+}
+
+suite() {
+	# what an operator sees
+	v two-vms
+	expect "bare command is status, verdict first" 0 out '^ok: 3 of 4 vLPIs injected directly, 3 waiters'
+	cp "$tmp/out" "$tmp/bare"
+	v two-vms status
+	same "status is the bare command" <"$tmp/bare"
+	expect "totals" 0 out 'attaches 12, grants 4, promotions 1, revokes 2'
+	v two-vms -r
+	same "status --raw: VMs only" <<-'END'
+		VM PID NAME COMM SLOTS HELD WAITERS SIGNALS INJECTIONS
+		1 1001 1001-14 qemu-system-aar 2 2 2 300 270
+		2 1002 1002-9 qemu-system-aar 2 1 1 100 90
+	END
+	v two-vms status --json
+	json "status --json: format, numbers as numbers" \
+		'd["format"] == 1 and d["verdict"] == "ok" and d["attention"] == [] and d["now"]["held"] == 3 and d["totals"]["signals"] == 400 and d["consistent"] is True and d["vms"][0]["waiters"] == 2 and d["module"]["abi"] == 1'
+	v empty
+	expect "no client: ok" 0 out '^ok: loaded, no client yet'
+	v empty -J
+	json "no client, JSON: an empty list" 'd["vms"] == [] and d["verdict"] == "ok"'
+	v empty dump
+	expect "dump without a client says so" 0 err 'no client'
+	v empty dump -J
+	json "dump without a client, JSON" 'd["clients"] == []'
+
+	v attention
+	expect "dead strays: reboot" 0 out '^attention: host IRQs .* is gone: 3; reboot the host'
+	expect "re-attach: what to do" 0 out '^attention: clients that could not be taken over .*: 2; detach and attach'
+	expect "a second forwarded IRQ is seen" 0 out '^attention: vLPIs with more than one host IRQ .*: 1; '
+	expect "waiters without a holder are seen" 0 out '^attention: vLPIs with waiters and no holder: 1; '
+	expect "unmappable clients are seen" 0 out '^attention: clients that KVM or the hardware turned down: 3; '
+	head -1 "$tmp/out" >"$tmp/first"
+	grep -q '^attention:' "$tmp/first" && ! grep -q '^ok' "$tmp/out"
+	tap $? "the verdict is the first line, and not ok"
+	v attention -J
+	json "attention in JSON" \
+		'd["verdict"] == "attention" and {a["code"]: a["count"] for a in d["attention"]} == {"double-map": 1, "dead-strays": 3, "mismatch": 1, "no-holder": 1, "re-attach": 2, "unmappable": 3}'
+
+	# dump: order, absent values, filters
+	v two-vms dump -r -o VM,VINTID,STATE,POS,ID
+	same "dump is sorted: VM, vLPI (none last), place" <<-'END'
+		VM VINTID STATE POS ID
+		1 8192 holder 0 5
+		1 8193 holder 0 4
+		1 8193 waiter 1 3
+		1 8193 waiter 2 2
+		1 - not-msi - 7
+		1 - unresolved - 8
+		2 8192 holder 0 1
+		2 8192 waiter 1 6
+		2 8200 idle - 9
+	END
+	v attention dump --vm 2 -r -n -o state,host_irq,fwd,gsi,devid,error,note
+	same "dump --vm, every state and error" <<-'END'
+		holder 51 yes 21 8 - -
+		waiter 56 no 26 8 - -
+		idle - no 29 8 - -
+		unmappable 60 no 30 8 ENOSPC -
+		unmappable 61 no 31 8 ENOTSUPP -
+		unmappable 62 no 32 8 errno-4000 -
+		holder 63 yes 33 8 - re-attach
+		waiter 64 no 34 8 - re-attach
+		waiter 65 no 35 8 - -
+		state-99 66 no 36 8 - -
+	END
+	v attention dump --vintid 0x2001 -r -n -o VM,POS,FWD,NOTE
+	same "dump --vintid (hex), a forwarded waiter is noted" <<-'END'
+		1 0 yes -
+		1 1 no -
+		1 2 yes still-forwarded
+	END
+	v two-vms dump --vm 2 --vintid 8192 -P -o +ID
+	same "dump --pairs: names for a shell, +COL adds" <<-'END'
+		VM="2" PID="1002" COMM="qemu-system-aar" VINTID="8192" STATE="holder" POS="0" HOST_IRQ="51" FWD="yes" GSI="21" DEVID="8" EVENTID="0" SIGNALS="0" INJECTIONS="0" ERROR="" NOTE="" ID="1"
+		VM="2" PID="1002" COMM="qemu-system-aar" VINTID="8192" STATE="waiter" POS="1" HOST_IRQ="56" FWD="no" GSI="26" DEVID="8" EVENTID="0" SIGNALS="100" INJECTIONS="90" ERROR="" NOTE="" ID="6"
+	END
+	v two-vms dump -J
+	json "dump --json: numbers, booleans and null" \
+		'd["format"] == 1 and d["generation"] == 7 and len(d["clients"]) == 9 and d["clients"][0]["fwd"] is True and d["clients"][0]["vintid"] == 8192 and d["clients"][4]["vintid"] is None and d["clients"][5]["error"] == "ENOENT" and d["clients"][2]["host_irq"] == 53'
+	v two-vms dump --vm 77
+	expect "no match says so" 0 err 'no client matches'
+
+	# walks of several calls
+	v many dump -r -n -o ID
+	[ "$(sort -un "$tmp/out" | wc -l)" = 9000 ] && [ ! -s "$tmp/err" ]
+	tap $? "9000 clients in three calls, each once"
+	v change-once dump -r -n -o ID
+	[ "$(sort -un "$tmp/out" | wc -l)" = 8999 ] && [ ! -s "$tmp/err" ]
+	tap $? "a change in the middle: walked again, the lost client is not shown"
+	v change-always dump -r -n -o ID
+	expect "changes without end: says so, and shows what there is" 0 err 'warning: clients changed during each of 8'
+	[ "$(sort -un "$tmp/out" | wc -l)" = 9000 ]
+	tap $? "changes without end: all clients"
+	v change-always dump -J
+	json "changes without end: JSON is marked" 'd["consistent"] is False and len(d["clients"]) == 9000'
+	v eintr dump -r -n -o ID
+	expect "EINTR is asked again" 0 out '^9$'
+	v grown
+	expect "a module that knows more is fine" 0 out '^ok:'
+
+	# every error: status 1, nothing on stdout, what to do
+	for t in 'enoent:load it with: modprobe vlpi_broker' 'enodev:load it with: modprobe vlpi_broker' \
+		'eacces:run vlpictl as root' "emfile:can't open" 'abi-newer:newer than ABI 1.*install the vlpictl' \
+		'abi-older:older than ABI 1.*install the vlpictl' 'short-info:INFO with 152 bytes' \
+		'short-dump:DUMP with 40 bytes' 'enotty:install the vlpictl' 'einval:install the vlpictl' \
+		'enomem:no memory' 'stuck:although more exist' 'overrun:more clients than' \
+		'disorder:out of order' 'loop:a cursor that is not'
+	do
+		for cmd in status 'dump -J'; do
+			# shellcheck disable=SC2086
+			v "${t%%:*}" $cmd
+			expect "${t%%:*}: $cmd says what to do" 1 err "^vlpictl: .*${t#*:}"
+			expect "${t%%:*}: $cmd prints nothing else" 1 out -
+		done
+	done
+
+	# garbage from a process name
+	for cmd in status dump 'dump -J -o +NAME' 'status -J' 'dump -r -o +NAME' 'dump -P -o +NAME'; do
+		# shellcheck disable=SC2086
+		v garbage $cmd
+		printable "garbage in names, $cmd: printable"
+	done
+	v garbage dump -n -o comm --vm 2 --vintid 8192
+	expect "garbage is escaped, and can be had back" 0 out '^\\x1b\]0;evil\\x07"\\x5c\\x0a\\x09\\x9b\\xff$'
+	v garbage dump -J -o comm,name
+	# shellcheck disable=SC2016
+	json "garbage in JSON" '[c["name"] for c in d["clients"] if "evil" in c["comm"]] == ["] [ { } \\x7f $(reboot) `id` '"'"' \\x0d\\x0a\\x08\\x1b"]'
+	v garbage dump -r -n -o VM,NAME,COMM
+	awk 'NF != 3 { exit 1 }' "$tmp/out"
+	tap $? "garbage in raw: as many fields as columns"
+
+	# usage
+	v two-vms nonsense
+	expect "unknown subcommand" 2 err 'no subcommand "nonsense"'
+	v two-vms dump --nonsense
+	expect "unknown option" 2 err 'nonsense'
+	v two-vms dump -J -r
+	expect "two views" 2 err 'exclude each other'
+	for o in NOPE '' 'VM,' 'VM,vm' +VM; do
+		v two-vms dump -o "$o"
+		expect "--output '$o'" 2 err column
+	done
+	for n in -1 '' ' 1' 1x 0x 18446744073709551616; do
+		v two-vms dump --vm "$n"
+		expect "--vm '$n'" 2 err 'takes a number'
+	done
+	v two-vms dump --vintid 4294967296
+	expect "--vintid out of range" 2 err 'takes a number up to 4294967295'
+	v two-vms status extra
+	expect "extra argument" 2 err '"extra"'
+	for a in help -h --help 'help dump' 'help status' 'dump -h' 'status --help'; do
+		# shellcheck disable=SC2086
+		v enoent $a
+		expect "$a needs no module" 0 out '^Usage: vlpictl'
+	done
+	v enoent -V
+	expect "--version" 0 out "^vlpictl $VERSION\$"
+	v two-vms help nonsense
+	expect "help nonsense" 2 err 'no subcommand'
+	if [ -c /dev/full ]; then
+		VLPICTL_FAKE=two-vms $run "$bin" dump >/dev/full 2>"$tmp/err"
+		status=$?
+		expect "a full disk is an error" 1 err "can't write"
+	else
+		skip "a full disk is an error" "no /dev/full"
+	fi
+	[ -z "${VLPICTL_BREAK:-}" ] || { v two-vms; expect "broken on purpose" 0 out '^no such line'; }
+}
+
+# Random bytes where the ABI has no rule: nothing unprintable, JSON parses, the rows are all there.
+fuzz() {
+	bad=
+	for i in $(seq 1 "$1"); do
+		v "fuzz:$i" dump -P -o +NAME,ID
+		[ $status = 0 ] && [ "$(cat "$tmp/out" "$tmp/err" | tr -d '\040-\176\n' | wc -c)" = 0 ] || bad="$bad $i"
+		v "fuzz:$i"
+		[ $status = 0 ] && [ "$(cat "$tmp/out" "$tmp/err" | tr -d '\040-\176\n' | wc -c)" = 0 ] || bad="$bad $i"
+		for c in dump status; do
+			v "fuzz:$i" $c -J
+			[ $status = 0 ] || bad="$bad $i"
+			cat "$tmp/out" >>"$tmp/fuzz.json"
+		done
+	done
+	[ -z "$bad" ]
+	tap $? "fuzz, $1 seeds${bad:+; bad:$bad}"
+	cp "$tmp/fuzz.json" "$tmp/out"
+	if command -v python3 >/dev/null; then
+		python3 - "$tmp/out" >"$tmp/py" 2>&1 <<-'PY'
+			import json, sys
+			s, at, n = open(sys.argv[1]).read(), 0, 0
+			while at < len(s):
+			    d, at = json.JSONDecoder().raw_decode(s, at)
+			    at += 1
+			    n += 1
+			print(n, "objects")
+		PY
+		ok=$?
+		tap $ok "fuzz: all JSON parses"
+		[ $ok = 0 ] || sed 's/^/# /' "$tmp/py"
+	fi
+}
+
+build() { # NAME FLAG...
+	bin=$tmp/vlpictl-$1
+	shift
+	src=
+	for f in $SOURCES test/fake.c; do
+		src="$src $VLPICTL_SRC$f"
+	done
+	# The flags are meant to be split; the quotes in them are for eval.
+	# shellcheck disable=SC2086
+	eval "$CC $CFLAGS_CHECK -O1 -g $* -o $bin $src $LIBS_CHECK" 2>"$tmp/build"
+}
+
+echo "TAP version 13"
+kind=plain
+if ! build plain -Werror; then
+	sed 's/^/# /' "$tmp/build"
+	echo "Bail out! vlpictl doesn't build with $CC"
+	exit 1
+fi
+suite
+
+if command -v valgrind >/dev/null; then
+	kind=valgrind
+	run="valgrind -q --error-exitcode=99 --leak-check=full"
+	for t in 'two-vms status' 'attention dump' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
+		# shellcheck disable=SC2086
+		v $t
+		[ $status != 99 ] && ! grep -q '^==' "$tmp/err"
+		tap $? "$t"
+	done
+	run=
+else
+	skip valgrind "no valgrind"
+fi
+
+if build asan -fsanitize=address,undefined -fno-sanitize-recover=all && VLPICTL_FAKE=empty "$bin" >/dev/null 2>&1; then
+	kind=asan
+	suite
+	fuzz 60
+else
+	skip asan "$CC can't build with sanitizers"
+	kind=plain
+	build plain -Werror
+	fuzz 60
+fi
+
+if command -v mandoc >/dev/null; then
+	kind='man page'
+	# Whether the manuals referred to are indexed is this machine's affair.
+	mandoc -T lint -W style "${VLPICTL_SRC}vlpictl.8" 2>&1 | grep -v 'mandoc\.db' >"$tmp/lint"
+	[ ! -s "$tmp/lint" ]
+	tap $? "mandoc -T lint"
+	sed 's/^/# /' "$tmp/lint"
+else
+	skip "mandoc -T lint" "no mandoc"
+fi
+kind='man page'
+for c in dump status; do
+	v enoent $c -h
+	miss=
+	# shellcheck disable=SC2013
+	for col in $(sed -n '/^Columns/,$s/^ [ *] \([A-Z][A-Z-]*\) .*/\1/p' "$tmp/out"); do
+		grep -q "^\.It Cm $col\$" "${VLPICTL_SRC}vlpictl.8" || miss="$miss $col"
+	done
+	[ -z "$miss" ]
+	tap $? "every column of $c is in the man page${miss:+; missing:$miss}"
+done
+
+echo "1..$nr"
+echo "$((nr - failed - skipped)) passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Numbers and bytes of the ABI as text.
+ *
+ * A command name is whatever a process called itself: it can hold escape sequences, half a UTF-8
+ * character (it is cut at 15 bytes) or quotes. All that isn't printable ASCII becomes \xNN, and so
+ * does the backslash, so that the original can be had back. No terminal, locale or JSON reader then
+ * sees anything it could trip over.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include <linux/vlpi_broker.h>
+
+#include "text.h"
+#include "vlpictl.h"
+
+/* Write up to @n bytes, or up to the first NUL; @out has TEXT_SIZE(@n). */
+void text_escape(char *out, const char *bytes, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n && bytes[i]; i++) {
+		unsigned char c = bytes[i];
+
+		if (c >= 0x20 && c < 0x7f && c != '\\') {
+			*out++ = c;
+			continue;
+		}
+		*out++ = '\\';
+		*out++ = 'x';
+		*out++ = hex[c >> 4];
+		*out++ = hex[c & 15];
+	}
+	*out = '\0';
+}
+
+/* These words are fixed by the man page. */
+void text_state(char *out, size_t len, uint32_t state)
+{
+	static const char *const names[] = {
+		[VLPI_BROKER_IDLE] = "idle",
+		[VLPI_BROKER_HOLDER] = "holder",
+		[VLPI_BROKER_WAITER] = "waiter",
+		[VLPI_BROKER_UNMAPPABLE] = "unmappable",
+		[VLPI_BROKER_UNRESOLVED] = "unresolved",
+		[VLPI_BROKER_NOT_MSI] = "not-msi",
+	};
+
+	if (state < ARRAY_SIZE(names))
+		snprintf(out, len, "%s", names[state]);
+	else
+		snprintf(out, len, "state-%" PRIu32, state);
+}
+
+/*
+ * strerrorname_np() is younger than Debian 11's C library, and doesn't know the numbers that the
+ * kernel keeps to itself but can still put into the error field.
+ */
+void text_error(char *out, size_t len, uint32_t error)
+{
+#define E(name)	{ name, #name }
+	static const struct {
+		uint32_t number;
+		const char *name;
+	} names[] = {
+		E(EPERM), E(ENOENT), E(ESRCH), E(EINTR), E(EIO), E(ENXIO), E(E2BIG), E(EBADF),
+		E(EAGAIN), E(ENOMEM), E(EACCES), E(EFAULT), E(EBUSY), E(EEXIST), E(EXDEV),
+		E(ENODEV), E(EINVAL), E(ENFILE), E(EMFILE), E(ENOTTY), E(EFBIG), E(ENOSPC),
+		E(EROFS), E(EPIPE), E(EDOM), E(ERANGE), E(EDEADLK), E(ENOSYS), E(ENODATA),
+		E(ETIME), E(EPROTO), E(EBADMSG), E(EOVERFLOW), E(EILSEQ), E(EOPNOTSUPP),
+		E(ETIMEDOUT), E(EALREADY), E(EINPROGRESS), E(ESTALE), E(ECANCELED),
+		{ 512, "ERESTARTSYS" }, { 517, "EPROBE_DEFER" }, { 524, "ENOTSUPP" },
+	};
+#undef E
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (names[i].number == error) {
+			snprintf(out, len, "%s", names[i].name);
+			return;
+		}
+	}
+	snprintf(out, len, "errno-%" PRIu32, error);
+}
+
+/* @s as a JSON string; it is printable ASCII already. */
+void text_json(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', f);
+		fputc(*s, f);
+	}
+	fputc('"', f);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Numbers and bytes of the ABI as text that is safe on a terminal and in JSON. */
+#ifndef VLPICTL_TEXT_H
+#define VLPICTL_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Room for @n bytes when each of them needs escaping. */
+#define TEXT_SIZE(n)	(4 * (n) + 1)
+
+void text_escape(char *out, const char *bytes, size_t n);
+void text_state(char *out, size_t len, uint32_t state);
+void text_error(char *out, size_t len, uint32_t error);
+void text_json(FILE *f, const char *s);
+
+#endif
