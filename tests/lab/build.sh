@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# The module, the tests and the tools, built in the cross-build root; and the initramfs made of them.
+
+# copy_tree FROM TO: sources without what a build left there
+copy_tree() {
+	mkdir -p "$2"
+	tar -c -C "$1" --exclude-vcs --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' \
+		--exclude='.*.cmd' --exclude=Module.symvers --exclude=modules.order . | tar -x -C "$2"
+}
+
+# in_root NAME COMMAND...: runs it in the root, its output to a file that is shown when it fails
+in_root() {
+	local name=$1
+	shift
+	chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/build "$@" \
+		>"$OUT/build-$name.log" 2>&1 && return
+	tail -n 60 "$OUT/build-$name.log" >&2
+	die "building the $name failed (see above)"
+}
+
+# Sets BUILD: this run's directory in the root, as seen from inside. Removed at the end of the run.
+start_build() {
+	local dir
+	find "$ROOT/build" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} +	# runs that were killed
+	dir=$(mktemp -d "$ROOT/build/XXXXXX")
+	on_exit rm -rf "$dir"
+	chmod 755 "$dir"
+	BUILD=${dir#"$ROOT"}
+}
+
+build_module() {
+	local src=${VLPI_SRC:-$TREE} m
+	[[ -e $src/Kbuild ]] || die "$src holds no module source (no Kbuild file); set VLPI_SRC if it is elsewhere"
+	say "building the module for $KVER"
+	copy_tree "$src" "$ROOT$BUILD/module"
+	if [[ -n $MUTANT ]]; then
+		patch -d "$ROOT$BUILD/module" -p1 --forward --fuzz=0 <"$MUTANT" >"$OUT/mutant.log" 2>&1 || {
+			cat "$OUT/mutant.log" >&2
+			die "the mutant $MUTANT does not apply to $src"
+		}
+	fi
+	in_root module make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/module" ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
+	m=$(find "$ROOT$BUILD/module" -name '*.ko' | wc -l)
+	((m)) || die "the module's build made no .ko file"
+	say "module built$(grep -c 'warning:' "$OUT/build-module.log" | sed '/^0$/d; s/.*/, with & compiler warnings (build-module.log)/')"
+}
+
+build_tests() {
+	[[ -e $TREE/tests/Makefile ]] || die "$TREE/tests has no Makefile: there are no tests to build"
+	say "building the tests"
+	need_kselftest
+	copy_tree "$TREE" "$ROOT$BUILD/tree"
+	mkdir -p "$ROOT$BUILD/kselftest" "$ROOT$BUILD/tests"
+	cp "$KSELFTEST"/*.h "$ROOT$BUILD/kselftest"
+	in_root tests make -j"$(nproc)" -C "$BUILD/tree/tests" ARCH=arm64 CC=aarch64-linux-gnu-gcc \
+		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests"
+}
+
+build_tools() {
+	[[ -d $TREE/tools/vlpictl ]] || return 0
+	say "building vlpictl"
+	copy_tree "$TREE" "$ROOT$BUILD/tree"
+	mkdir -p "$ROOT$BUILD/tools"
+	in_root tools make -j"$(nproc)" -C "$BUILD/tree/tools/vlpictl" CC=aarch64-linux-gnu-gcc \
+		"OUT=$BUILD/tools"
+}
+
+# ---- initramfs -----------------------------------------------------------------------------------------------
+
+# Modules a test may need, with all they depend on. Those that a kernel lacks or has built in are passed over; init
+# says what it misses. VirtIO over MMIO, not PCI: its interrupts then stay out of the ITS trace.
+INITRD_MODULES=(vfio-pci vfio_iommu_type1 virtio_mmio virtio_console vdpa vhost_vdpa nvme e1000e igb)
+
+# need_initrd_base: the part that depends on the kernel only, cached. Sets BASE.
+need_initrd_base() {
+	BASE=$CACHE/initrd/${KVER}_$KPKG-$(cksum <<<"${INITRD_MODULES[*]}" | cut -d' ' -f1)
+	once "$BASE" make_initrd_base
+}
+
+make_initrd_base() { # DIR
+	local dir=$1 mods=$1/lib/modules/$KVER tree=$1/tree m ko to
+	say "unpacking the kernel modules for the initramfs"
+	mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,tests,lab} "$mods" "$tree/lib/modules"
+	install -m 755 "$BUSYBOX" "$dir/bin/busybox"
+	# depmod wants to write next to the modules, and the cached kernel is not to be touched.
+	cp -rs "$KMODULES" "$tree/lib/modules/$KVER"
+	rm -f "$tree/lib/modules/$KVER"/modules.{dep,alias,symbols,softdep,devname}{,.bin}
+	depmod -b "$tree" "$KVER" 2>/dev/null
+	for m in "${INITRD_MODULES[@]}"; do
+		# "insmod PATH" lines; empty for a built-in one
+		modprobe -d "$tree" -S "$KVER" --show-depends "$m" 2>/dev/null | awk '$1 == "insmod" { print $2 }' || true
+	done | sort -u | while read -r ko; do
+		to=$mods/${ko#"$tree/lib/modules/$KVER/"}
+		to=${to%.xz} to=${to%.zst}
+		mkdir -p "$(dirname "$to")"
+		case $ko in
+		*.xz) xz -dc "$ko" >"$to" ;;
+		*.zst) zstd -qdc "$ko" >"$to" ;;
+		*) cp -L "$ko" "$to" ;;
+		esac
+	done
+	cp "$KMODULES"/modules.builtin* "$KMODULES/modules.order" "$mods"
+	rm -r "$tree"
+}
+
+# Sets INITRD
+make_initrd() {
+	local stage=$OUT/initrd d
+	need_initrd_base
+	cp -a "$BASE" "$stage"
+	install -m 755 "$LAB/init" "$stage/init"
+	write_conf >"$stage/lab/conf"
+	printf '%s\n' "${TESTS[@]}" >"$stage/lab/tests"
+	if [[ $MODE == module ]]; then
+		mkdir "$stage/lib/modules/$KVER/updates"
+		find "$ROOT$BUILD/module" -name '*.ko' -exec cp -t "$stage/lib/modules/$KVER/updates" {} +
+	fi
+	for d in tests tools; do
+		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
+			find "$ROOT$BUILD/$d" -maxdepth 1 -type f -perm /111 -exec cp -t "$stage/tests" {} +
+	done
+	if [[ -n $BUILD && -d $ROOT$BUILD/tools ]]; then
+		for d in "${SHARED_LIBS[@]}"; do cp -L "$ROOT/$d" "$stage/lib/"; done
+	fi
+	depmod -b "$stage" "$KVER"
+	# Not compressed: unpacking is slow on an emulated CPU.
+	INITRD=$OUT/initrd.cpio
+	(cd "$stage" && find . | cpio --quiet -o -H newc -R 0:0) >"$INITRD"
+	rm -r "$stage"
+}

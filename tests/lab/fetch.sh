@@ -1,0 +1,252 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # variables that are set here are used in run and build.sh
+# From Debian's archive: kernels, headers, cross-build roots, the kselftest headers. Everything goes to the cache,
+# nothing to the tree, and apt runs on a private root, so the machine's own package state is not touched.
+
+# ---- mirrors -------------------------------------------------------------------------------------------------
+
+# The mirrors are those of this machine's apt: `debian_uri Debian` is its main archive, `debian_uri Debian-Security`
+# the security one.
+debian_uri() {
+	# shellcheck disable=SC2016 # apt's own variables
+	# Labels come from the Release files, which a fresh machine does not have yet.
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+		awk -F'|' -v label="$1" '$1 == "Debian" && $2 == label && !seen++ { print $3 }'
+}
+
+suite_line() { # SUITE MAIN-URI SECURITY-URI
+	local uri=$2
+	[[ $1 != *-security ]] || uri=$3
+	printf 'deb [arch=amd64,arm64 signed-by=%s] %s %s main\n' /usr/share/keyrings/debian-archive-keyring.gpg "$uri" "$1"
+}
+
+suite_lines() { # SUITE...
+	local main security suite
+	main=$(debian_uri Debian)
+	if [[ -z $main ]]; then
+		apt-get update -qq || die "apt-get update failed on this machine"
+		main=$(debian_uri Debian)
+	fi
+	[[ -n $main ]] || die "this machine's apt has no Debian archive to take the mirror from"
+	security=$(debian_uri Debian-Security)
+	[[ -n $security ]] || security=${main%/}-security	# its usual place
+	for suite; do suite_line "$suite" "$main" "$security"; done
+}
+
+# ---- the private apt root of one series ----------------------------------------------------------------------
+
+# series_row SERIES: sets RELEASE and SUITES from the table
+series_row() {
+	local series rest
+	while read -r series RELEASE rest; do
+		if [[ $series == "$1" ]]; then
+			read -ra SUITES <<<"$RELEASE $rest"
+			return
+		fi
+	done < <(grep -v '^#' "$LAB/kernels")
+	die "no kernel series $1 in $LAB/kernels, only: $(awk '!/^#/ { printf "%s ", $1 }' "$LAB/kernels")"
+}
+
+# The machine's own apt configuration (proxy, checks) stays in force; `-c` is read after it.
+private_apt() { # SERIES apt-get|apt-cache ARG...
+	local conf=$CACHE/apt/$1/apt.conf tool=$2
+	shift 2
+	"$tool" -c "$conf" "$@"
+}
+
+# The package lists of a series, refreshed when older than a day (or when FORCE is set: a package went missing).
+# Without network the old ones must do.
+apt_lists() { # SERIES
+	local dir=$CACHE/apt/$1
+	if [[ -z ${FORCE-} && -e $dir/updated ]]; then
+		[[ -z $OFFLINE ]] || return 0
+		[[ -z $(find "$dir/updated" -mmin +1440) ]] || locked "apt-$1" apt_update "$1" || true
+		return 0
+	fi
+	locked "apt-$1" apt_update "$1"
+}
+
+apt_update() { # SERIES
+	local dir=$CACHE/apt/$1
+	# Another run may have done it while this one waited.
+	[[ -n ${FORCE-} || ! -e $dir/updated || -n $(find "$dir/updated" -mmin +1440) ]] || return 0
+	series_row "$1"
+	say "fetching the package lists of ${SUITES[*]}"
+	mkdir -p "$dir"/{lists,cache,archives/partial}
+	: >"$dir/status"
+	suite_lines "${SUITES[@]}" >"$dir/sources.list"
+	cat >"$dir/apt.conf" <<-END
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		Dir::State::status "$dir/status";
+		Dir::State::lists "$dir/lists";
+		Dir::Cache "$dir/cache";
+		Dir::Cache::archives "$dir/archives";
+		Dir::Etc::sourcelist "$dir/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferences "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		APT::Architecture "amd64";
+		APT::Architectures { "amd64"; "arm64"; };
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	END
+	if private_apt "$1" apt-get update -qq -o APT::Update::Error-Mode=any >&2; then
+		touch "$dir/updated"
+	elif [[ -e $dir/updated && -z ${FORCE-} ]]; then
+		say "could not refresh them, going on with the old ones"
+	else
+		die "could not fetch the package lists of ${SUITES[*]}"
+	fi
+}
+
+# download SERIES DIR PACKAGE[:ARCH][=VERSION]...
+download() {
+	local series=$1 dir=$2
+	shift 2
+	say "downloading $*"
+	(cd "$dir" && private_apt "$series" apt-get download -qq "$@" >&2) && return
+	# The archive moves on: a version that the lists name may be gone.
+	FORCE=1 apt_lists "$series"
+	(cd "$dir" && private_apt "$series" apt-get download -qq "$@" >&2) || die "cannot download $*"
+}
+
+# ---- kernels -------------------------------------------------------------------------------------------------
+
+# newest_kernel SERIES FLAVOUR: prints "RELEASE VERSION", such as "6.1.0-56-arm64 6.1.192-2". Header packages are
+# looked at because a kernel without headers is of no use, and because not every series has a metapackage.
+newest_kernel() {
+	local name version best='' best_name=''
+	while read -r name version; do
+		if [[ -z $best ]] || dpkg --compare-versions "$version" gt "$best"; then
+			best=$version best_name=$name
+		fi
+	done < <(private_apt "$1" apt-cache pkgnames linux-headers- |
+		grep -E "^linux-headers-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(:arm64)?\$" | sed 's/:arm64$//' |
+		xargs -r -I{} "$(command -v apt-cache)" -c "$CACHE/apt/$1/apt.conf" madison {}:arm64 |
+		awk '{ sub(/:arm64$/, "", $1); print $1, $3 }')
+	[[ -n $best ]] || die "no linux-headers package for a $1 kernel of flavour $2 in Debian's suites for it"
+	printf '%s %s\n' "${best_name#linux-headers-}" "$best"
+}
+
+# Sets KVER, KPKG (Debian's version of the package), KDIR (the unpacked kernel), VMLINUZ and KMODULES.
+need_kernel() { # SERIES FLAVOUR
+	apt_lists "$1"
+	read -r KVER KPKG < <(newest_kernel "$1" "$2")
+	[[ -n ${KPKG-} ]] || exit 2
+	KDIR=$CACHE/kernel/${KVER}_$KPKG
+	once "$KDIR" unpack_kernel "$1" "$KVER" "$KPKG"
+	VMLINUZ=$(find "$KDIR" -type f -name 'vmlinuz*' | head -n1)
+	[[ -n $VMLINUZ ]] || die "no vmlinuz in the packages of kernel $KVER"
+	KMODULES=$(find "$KDIR" -type d -path "*/lib/modules/$KVER" | head -n1)
+	[[ -n $KMODULES ]] || die "no modules in the packages of kernel $KVER"
+}
+
+unpack_kernel() { # SERIES KVER KPKG DIR
+	local series=$1 kver=$2 kpkg=$3 dir=$4 deb p have=()
+	# Up to 6.x all is in linux-image; in 7.x that one is empty, and the other three hold the kernel,
+	# its modules, and modules.builtin and the like.
+	for p in linux-image linux-binary linux-modules linux-base; do
+		private_apt "$series" apt-cache show "$p-$kver:arm64=$kpkg" >/dev/null 2>&1 && have+=("$p-$kver:arm64=$kpkg")
+	done
+	((${#have[@]})) || die "kernel $kver has headers in the archive, but no image"
+	mkdir "$dir/debs"
+	download "$series" "$dir/debs" "${have[@]}"
+	for deb in "$dir"/debs/*.deb; do dpkg-deb -x "$deb" "$dir"; done
+	rm -r "$dir/debs"
+}
+
+# ---- cross-build roots ---------------------------------------------------------------------------------------
+
+ROOT_PACKAGES=make,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross,pahole
+# For vlpictl. Debian has no static libsmartcols.
+ROOT_ARM64_PACKAGES=(libsmartcols-dev:arm64 libsmartcols1:arm64)
+# What a program linked with it needs at run time, in the initramfs.
+SHARED_LIBS=(usr/aarch64-linux-gnu/lib/{ld-linux-aarch64.so.1,libc.so.6} usr/lib/aarch64-linux-gnu/libsmartcols.so.1)
+
+# Sets ROOT: an amd64 root of the release with the arm64 cross compiler, the headers of kernel KVER and libraries.
+# arm64 packages are unpacked, not installed: linux-headers-*-arm64 would pull in an arm64 compiler in place of the
+# cross one.
+need_root() { # SERIES
+	series_row "$1"
+	ROOT=$CACHE/root/$RELEASE-$(cksum <<<"$ROOT_PACKAGES ${ROOT_ARM64_PACKAGES[*]}" | cut -d' ' -f1)
+	once "$ROOT" bootstrap "$1" "$RELEASE"
+	[[ -e $ROOT/lab/headers-$KVER ]] || locked "headers-$KVER" add_headers "$1"
+}
+
+bootstrap() { # SERIES RELEASE DIR
+	local series=$1 release=$2 dir=$3 opts=()
+	say "making the cross-build root of Debian $release (a minute or two)"
+	# What this machine's apt needs to reach its mirror, the root's apt needs too.
+	readarray -t opts < <(apt-config dump --format '%F "%v";%n' Acquire |
+		grep -E '^Acquire::(https?|Check-|Force|Retries|Proxy)' | grep -v ' "";$' | sed 's/^/--aptopt=/')
+	grep -E " $release(-security)? main\$" "$CACHE/apt/$series/sources.list" |
+		mmdebstrap --quiet --variant=apt --architectures=amd64,arm64 --include="$ROOT_PACKAGES" \
+			"${opts[@]}" "$release" "$dir" - >&2 || die "mmdebstrap could not make a root of Debian $release"
+	mkdir -p "$dir"/lab/debs "$dir/build"
+	download "$series" "$dir/lab/debs" "${ROOT_ARM64_PACKAGES[@]}"
+	unpack_into "$dir"
+}
+
+# Unpacks lab/debs. Not by dpkg-deb -x, which would turn the root's /lib link into a directory.
+unpack_into() { # ROOT
+	local deb
+	for deb in "$1"/lab/debs/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$1" --keep-directory-symlink
+	done
+	rm -r "$1/lab/debs"
+}
+
+add_headers() { # SERIES
+	local want
+	[[ ! -e $ROOT/lab/headers-$KVER ]] || return 0
+	# The -common headers and the build tools (scripts/mod/modpost and the like, amd64) under the names it gives them.
+	want=$(private_apt "$1" apt-cache show "linux-headers-$KVER:arm64=$KPKG" | awk '/^Depends:/ && !n++' |
+		grep -oE 'linux-(headers-[^ ,]*-common[^ ,]*|kbuild-[^ ,:]*)' | sed "s/$/=$KPKG/" |
+		sed 's/^linux-kbuild-[^=]*/&:amd64/')
+	rm -rf "$ROOT/lab/debs"
+	mkdir "$ROOT/lab/debs"
+	# shellcheck disable=SC2086 # a list of words
+	download "$1" "$ROOT/lab/debs" "linux-headers-$KVER:arm64=$KPKG" $want
+	unpack_into "$ROOT"
+	[[ -e $ROOT/lib/modules/$KVER/build/Makefile || -L $ROOT/lib/modules/$KVER/build ]] ||
+		die "no /lib/modules/$KVER/build in the header packages of kernel $KVER"
+	touch "$ROOT/lab/headers-$KVER"
+}
+
+# ---- the rest ------------------------------------------------------------------------------------------------
+
+# Sets BUSYBOX
+need_busybox() { # SERIES
+	series_row "$1"
+	BUSYBOX=$CACHE/busybox-$RELEASE/busybox
+	once "$CACHE/busybox-$RELEASE" unpack_busybox "$1"
+}
+
+unpack_busybox() { # SERIES DIR
+	download "$1" "$2" busybox-static:arm64
+	dpkg-deb --fsys-tarfile "$2"/*.deb | tar -x -C "$2" --wildcards --transform 's,.*/,,' '*/bin/busybox'
+	rm "$2"/*.deb
+}
+
+# The kselftest headers of one kernel serve the tests on all of them (6.1's harness cannot select tests with -t).
+# Sets KSELFTEST.
+KSELFTEST_SERIES=6.12
+
+need_kselftest() {
+	KSELFTEST=$CACHE/kselftest-$KSELFTEST_SERIES
+	[[ ! -e $KSELFTEST ]] || return 0
+	apt_lists "$KSELFTEST_SERIES"
+	once "$KSELFTEST" unpack_kselftest
+}
+
+unpack_kselftest() { # DIR
+	local dir=$1
+	download "$KSELFTEST_SERIES" "$dir" "linux-source-$KSELFTEST_SERIES"
+	say "unpacking the kselftest headers from it (half a minute)"
+	dpkg-deb --fsys-tarfile "$dir"/*.deb | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' | xz -d -T0 |
+		tar -x -C "$dir" --wildcards --transform 's,.*/,,' '*/tools/testing/selftests/kselftest*.h'
+	rm "$dir"/*.deb
+	[[ -e $dir/kselftest_harness.h && -e $dir/kselftest.h ]] || die "linux-source-$KSELFTEST_SERIES has no kselftest headers"
+}
