@@ -172,7 +172,7 @@ need_root() { # SERIES
 	series_row "$1"
 	ROOT=$CACHE/root/$RELEASE-$(cksum <<<"$ROOT_PACKAGES ${ROOT_ARM64_PACKAGES[*]}" | cut -d' ' -f1)
 	once "$ROOT" bootstrap "$1" "$RELEASE"
-	[[ -e $ROOT/lab/headers-$KVER ]] || locked "headers-$KVER" add_headers "$1"
+	[[ -e $ROOT/lab/headers-$KVER ]] || locked "headers-$(basename "$ROOT")" add_headers "$1"
 }
 
 bootstrap() { # SERIES RELEASE DIR
