@@ -78,7 +78,7 @@ static u64 generation;
 
 static DEFINE_RAW_SPINLOCK(ledger);
 static DEFINE_HASHTABLE(ledger_by_irq, 8);
-/* Before the hooks are complete, a host IRQ that is not in the ledger is KVM's own business. */
+/* While the hooks are not complete, a host IRQ that is not in the ledger is KVM's own business. */
 static bool live;
 
 static struct {
@@ -395,6 +395,7 @@ static void slot_fill(struct vb_slot *slot)
 
 	if (slot->holder && !READ_ONCE(slot->holder->mapped)) {
 		slot->holder->state = VLPI_BROKER_WAITER;
+		slot->holder->error = 0;
 		slot->holder = NULL;
 	}
 	if (!slot->holder) {
@@ -479,8 +480,8 @@ static void slot_leave(struct vb_client *client)
 	slot_put(slot);
 }
 
-/* Find out where @client's route leads now, and see that the slot there has a holder. */
-static void arbitrate(struct vb_client *client)
+/* Find out where @client's route leads now, and put it into that queue. NULL: nowhere. */
+static struct vb_slot *place(struct vb_client *client)
 {
 	struct vb_slot *slot = slot_of(client);
 	u32 vintid = 0;
@@ -500,18 +501,31 @@ static void arbitrate(struct vb_client *client)
 		else
 			ret = -ENOMEM;
 	}
-	client->error = ret == -EPROTONOSUPPORT ? 0 : -ret;
 	if (ret) {
+		client->error = ret == -EPROTONOSUPPORT ? 0 : -ret;
 		client->state = ret == -EPROTONOSUPPORT ? VLPI_BROKER_NOT_MSI :
 							  VLPI_BROKER_UNRESOLVED;
-		return;
+		return NULL;
 	}
-
-	mutex_lock(&slot->lock);
-	if (!client->host_irq)
+	if (!client->host_irq) {
 		client->state = VLPI_BROKER_IDLE;
-	else if (slot->holder != client)
+		client->error = 0;
+	} else if (client->state != VLPI_BROKER_HOLDER &&
+		   client->state != VLPI_BROKER_UNMAPPABLE) {
 		client->state = VLPI_BROKER_WAITER;
+		client->error = 0;
+	}
+	return slot;
+}
+
+/* The same, and see that the slot there has a holder. */
+static void arbitrate(struct vb_client *client)
+{
+	struct vb_slot *slot = place(client);
+
+	if (!slot)
+		return;
+	mutex_lock(&slot->lock);
 	slot_fill(slot);
 	mutex_unlock(&slot->lock);
 }
@@ -555,6 +569,8 @@ void broker_vm_free(struct vb_vm *vm)
  * @client: zeroed, apart from what is for show; it must stay until broker_remove().
  * @new_vm: record to be used if the VM has none yet.
  *
+ * Nothing is granted here: irqbypass's mutex is not held.
+ *
  * Context: process; may sleep.
  * Return: 1 if @new_vm is in use now, 0 if it is still the caller's.
  */
@@ -580,7 +596,7 @@ found:
 	client->id = ++last_client_id;
 	INIT_LIST_HEAD(&client->queue);
 	list_add_tail(&client->list, &clients);
-	arbitrate(client);
+	place(client);
 	mutex_unlock(&arbiter);
 	return used;
 }
@@ -793,13 +809,14 @@ void broker_count_repair(void)
 /* --- for show -------------------------------------------------------------------------------- */
 
 /**
- * broker_go_live - all hooks are in place: from now on nothing is mapped that is not in the ledger
+ * broker_set_live - all hooks are in place, or are about to go
+ * @on: from now on nothing is mapped that is not in the ledger; or what is not, is KVM's business.
  *
  * Context: any.
  */
-void broker_go_live(void)
+void broker_set_live(bool on)
 {
-	ledger_set(&live, true);
+	ledger_set(&live, on);
 }
 
 /**

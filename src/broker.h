@@ -105,7 +105,7 @@ bool broker_vm_changed(const void *vm_key);
 void broker_count_forced_unmap(void);
 void broker_count_repair(void);
 
-void broker_go_live(void);
+void broker_set_live(bool on);
 bool broker_is_booked(u32 host_irq);
 void broker_count_dead_stray(void);
 void broker_info(struct vlpi_broker_info *info);

@@ -34,52 +34,32 @@ struct head {
 	__u32 flags;
 };
 
-/* Fetch what a caller knows of a structure of @known bytes. */
-static int fetch(void *to, size_t known, size_t least, const void __user *from)
+static int fetch_head(struct head *head, size_t least, const void __user *from)
 {
-	struct head head;
-	int ret;
-
-	if (copy_from_user(&head, from, sizeof(head)))
+	if (copy_from_user(head, from, sizeof(*head)))
 		return -EFAULT;
-	if (head.size < least || head.size > PAGE_SIZE)
-		return -EINVAL;
-	ret = copy_struct_from_user(to, known, from, head.size);
-	/* What a newer caller asks for in fields that are unknown here can't be had. */
-	if (ret)
-		return ret == -E2BIG ? -EINVAL : ret;
-	((struct head *)to)->size = head.size;
-	return head.flags ? -EINVAL : 0;
+	return head->size < least || head->size > PAGE_SIZE || head->flags ? -EINVAL : 0;
 }
 
 /* Answer with as much of @from as the caller has room for, and the size that it has here. */
-static int answer(void __user *to, void *from, size_t known)
+static int answer(void __user *to, size_t room, void *from, size_t known)
 {
-	size_t room = ((struct head *)from)->size;
-
 	((struct head *)from)->size = known;
 	return copy_to_user(to, from, min(room, known)) ? -EFAULT : 0;
 }
 
 static int info_ioctl(void __user *arg)
 {
-	struct vlpi_broker_info info;
-	u32 size;
-
-	/* Nothing in it but the head is the caller's to say. */
+	struct vlpi_broker_info info = { .abi_version = VLPI_BROKER_ABI_VERSION };
 	struct head head;
+	int ret;
 
-	if (copy_from_user(&head, arg, sizeof(head)))
-		return -EFAULT;
-	if (head.size < VLPI_BROKER_INFO_SIZE_VER1 || head.flags)
-		return -EINVAL;
-	size = head.size;
-	memset(&info, 0, sizeof(info));
+	ret = fetch_head(&head, VLPI_BROKER_INFO_SIZE_VER1, arg);
+	if (ret)
+		return ret;
 	broker_info(&info);
-	info.size = size;
-	info.abi_version = VLPI_BROKER_ABI_VERSION;
 	strscpy(info.version, THIS_MODULE->version, sizeof(info.version));
-	return answer(arg, &info, sizeof(info));
+	return answer(arg, head.size, &info, sizeof(info));
 }
 
 /* Copy @n entries out, each cut or padded to the size that the caller knows. */
@@ -101,13 +81,18 @@ static int dump_ioctl(void __user *arg)
 {
 	struct vlpi_broker_client *buf;
 	struct vlpi_broker_dump dump;
+	struct head head;
 	u32 entries;
 	bool more;
 	int ret;
 
-	ret = fetch(&dump, sizeof(dump), VLPI_BROKER_DUMP_SIZE_VER1, arg);
+	ret = fetch_head(&head, VLPI_BROKER_DUMP_SIZE_VER1, arg);
 	if (ret)
 		return ret;
+	/* What a newer caller asks for in fields that are unknown here can't be had. */
+	ret = copy_struct_from_user(&dump, sizeof(dump), arg, head.size);
+	if (ret)
+		return ret == -E2BIG ? -EINVAL : ret;
 	if (!dump.buf_entries || dump.entry_size < VLPI_BROKER_CLIENT_SIZE_VER1 ||
 	    dump.entry_size > PAGE_SIZE || dump.entry_size % 8)
 		return -EINVAL;
@@ -123,7 +108,7 @@ static int dump_ioctl(void __user *arg)
 		ret = copy_entries(u64_to_user_ptr(dump.buf), dump.entry_size, buf, ret);
 	}
 	kvfree(buf);
-	return ret ?: answer(arg, &dump, sizeof(dump));
+	return ret ?: answer(arg, head.size, &dump, sizeof(dump));
 }
 
 static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

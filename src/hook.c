@@ -26,9 +26,9 @@
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/wait.h>
 #include <asm/insn.h>
 
 #include "compat.h"
@@ -36,7 +36,6 @@
 
 /* Callers that are inside a replacement. One that sleeps there must not lose the text under it. */
 static atomic_t hook_inside = ATOMIC_INIT(0);
-static DECLARE_WAIT_QUEUE_HEAD(hook_idle);
 
 /**
  * hook_enter - a replacement begins
@@ -51,7 +50,7 @@ void hook_enter(void)
 /**
  * hook_leave - a replacement ends
  *
- * Context: any, hard IRQ and raw locks included; hence the poll in hook_drain() and no wake-up.
+ * Context: any, hard IRQ and raw locks included; so hook_drain() polls, and nobody is woken here.
  */
 void hook_leave(void)
 {
@@ -70,8 +69,8 @@ void hook_leave(void)
 void hook_drain(void)
 {
 	synchronize_rcu_tasks();
-	while (!wait_event_timeout(hook_idle, !atomic_read(&hook_inside), HZ / 10))
-		;
+	while (atomic_read(&hook_inside))
+		schedule_timeout_uninterruptible(1);
 	synchronize_rcu_tasks();
 }
 
@@ -127,7 +126,7 @@ int hook_install(struct hook_set *set)
 	if (!ret) {
 		ret = register_ftrace_function(&set->ops);
 		if (ret == -EBUSY)
-			pr_err("%s() or a function beside it is redirected already, by a live patch or another module; unload that first\n",
+			pr_err("%s() or a function beside it is redirected already (a live patch, another module), or kernel.ftrace_enabled is 0; undo that first\n",
 			       set->hooks[0].name);
 		else if (ret)
 			pr_err("%s() and the functions beside it can't be redirected on this kernel (error %d)\n",

@@ -263,6 +263,7 @@ static void rearbitrate(void)
 	broker_rearbitrate(fallback_prepare);
 }
 
+static struct workqueue_struct *kick_wq;
 static void kick_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(kick, kick_work);
 
@@ -270,7 +271,7 @@ static void kick_work(struct work_struct *work)
 {
 	/* Without memory now there may be some in a moment, and the change is still noted. */
 	if (run_locked(rearbitrate))
-		schedule_delayed_work(&kick, HZ / 20);
+		queue_delayed_work(kick_wq, &kick, HZ / 20);
 }
 
 /**
@@ -280,7 +281,7 @@ static void kick_work(struct work_struct *work)
  */
 void bypass_kick(void)
 {
-	mod_delayed_work(system_wq, &kick, 0);
+	mod_delayed_work(kick_wq, &kick, 0);
 }
 
 /* --- loading and unloading ------------------------------------------------------------------- */
@@ -332,7 +333,7 @@ static int take_over_vm(struct kvm *kvm)
 	}
 	list_for_each_entry_safe(port, next, &taken, taken) {
 		list_del(&port->taken);
-		port->client.reattach = port_register(port);
+		port->client.reattach = port_register(port) == -ENOMEM;
 		shim_raise(&port->client);
 	}
 	srcu_read_unlock(&kvm->irq_srcu, idx);
@@ -349,31 +350,54 @@ static void dead_stray(u32 host_irq)
 
 static int cure_result;
 
-static void cure_and_go_live(void)
+static void cure_strays(void)
 {
 	cure_result = shim_cure_strays(broker_is_booked, dead_stray);
-	broker_go_live();
+	broker_set_live(true);
 }
 
 /**
- * bypass_take_over - see to the irqfds that were there before us
+ * bypass_take_over - see to the irqfds that were there before us, and let nothing past the gate
+ *
+ * What could not be taken over works on as it did, is not mapped anew, and is cleaned up when it is
+ * detached; a line says so.
  *
  * Context: process; may sleep.
- * Return: 0 or an errno after a line that says why; what was taken over by then stays so.
  */
-int bypass_take_over(void)
+void bypass_take_over(void)
 {
-	int ret;
+	int taken, locked;
 
-	ret = shim_each_vm(take_over_vm);
-	if (!ret)
-		ret = run_locked(cure_and_go_live);
-	if (!ret)
-		ret = cure_result;
-	if (ret)
-		pr_warn("the VMs that are running could not all be taken over (error %d): reboot their guests\n",
-			ret);
-	return ret;
+	taken = shim_each_vm(take_over_vm);
+	locked = run_locked(cure_strays);
+	broker_set_live(true);
+	if (taken || locked || cure_result)
+		pr_warn("no memory to take over all VMs that are running: reboot their guests\n");
+}
+
+/**
+ * bypass_prepare - make bypass_kick() work
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM; either way bypass_finish() undoes it.
+ */
+int bypass_prepare(void)
+{
+	kick_wq = alloc_workqueue("vlpi_broker", WQ_UNBOUND, 1);
+	return kick_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * bypass_finish - wait for what bypass_kick() has started, and undo bypass_prepare()
+ *
+ * Context: process; may sleep; no hook is left.
+ */
+void bypass_finish(void)
+{
+	if (!kick_wq)
+		return;
+	cancel_delayed_work_sync(&kick);
+	destroy_workqueue(kick_wq);
 }
 
 /**
@@ -404,14 +428,4 @@ void bypass_remove_hooks(void)
 {
 	hook_remove(&register_set);
 	hook_remove(&unregister_set);
-}
-
-/**
- * bypass_exit - wait for what bypass_kick() has started
- *
- * Context: process; may sleep; all hooks are gone.
- */
-void bypass_exit(void)
-{
-	cancel_delayed_work_sync(&kick);
 }

@@ -2,10 +2,11 @@
 #ifndef VLPI_BROKER_IRQBYPASS_HOOK_H
 #define VLPI_BROKER_IRQBYPASS_HOOK_H
 
+int bypass_prepare(void);
+void bypass_finish(void);
 int bypass_init(void);
-int bypass_take_over(void);
 void bypass_remove_hooks(void);
-void bypass_exit(void);
+void bypass_take_over(void);
 void bypass_kick(void);
 
 #endif /* VLPI_BROKER_IRQBYPASS_HOOK_H */

@@ -33,6 +33,9 @@ static int __init vlpi_broker_init(void)
 {
 	int ret;
 
+	ret = bypass_prepare();
+	if (ret)
+		return ret;
 	ret = shim_init(&shim_events);
 	if (ret)
 		goto drain;
@@ -51,20 +54,19 @@ remove_shim:
 	shim_remove_hooks();
 drain:
 	hook_drain();
-	bypass_exit();
+	bypass_finish();
 	return ret;
 }
 
 /* No client lives: each holds a reference to the module. */
 static void __exit vlpi_broker_exit(void)
 {
+	broker_set_live(false);
 	bypass_remove_hooks();
 	chardev_exit();
 	shim_remove_hooks();
 	hook_drain();
-	bypass_exit();
-	/* Ports that went a moment ago are freed by RCU. */
-	rcu_barrier();
+	bypass_finish();
 }
 
 module_init(vlpi_broker_init);
