@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The module: loading, unloading, and what it says through /dev/vlpi_broker. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "vmm.h"
+
+#define DUMP_ENTRIES	256
+
+static char module_path[512];
+
+bool broker_loaded(void)
+{
+	/* There from the moment init has succeeded until exit is over. */
+	return access("/sys/module/vlpi_broker", F_OK) == 0;
+}
+
+static int is_module(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	if (type != FTW_F || strcmp(path + ftw->base, "vlpi_broker.ko"))
+		return 0;
+	snprintf(module_path, sizeof(module_path), "%s", path);
+	return 1;
+}
+
+int broker_load(void)
+{
+	struct utsname u;
+	char dir[320];
+	int fd, ret;
+
+	uname(&u);
+	snprintf(dir, sizeof(dir), "/lib/modules/%s", u.release);
+	if (!module_path[0])
+		nftw(dir, is_module, 16, FTW_PHYS);
+	if (!module_path[0])
+		return -ENOENT;
+	fd = open(module_path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	if (!ret)
+		lab_mark(LAB_MARK_BROKER);
+	return ret;
+}
+
+int broker_unload(void)
+{
+	int ret;
+
+	lab_mark(LAB_MARK_STOCK);
+	ret = syscall(SYS_delete_module, "vlpi_broker", O_NONBLOCK) ? -errno : 0;
+	if (ret)
+		lab_mark(LAB_MARK_BROKER);
+	return ret;
+}
+
+void broker_want(bool loaded)
+{
+	struct wait w;
+	int ret;
+
+	if (broker_loaded() == loaded)
+		return;
+	/* The irqfds of a process that has just ended may still be on their way out. */
+	wait_begin(&w);
+	do {
+		ret = loaded ? broker_load() : broker_unload();
+	} while (!loaded && ret == -EWOULDBLOCK && wait_more(&w));
+	if (ret)
+		die("%s vlpi_broker.ko: %s", loaded ? "loading" : "unloading", strerror(-ret));
+}
+
+static int open_broker(void)
+{
+	int fd = open("/dev/vlpi_broker", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = open("/dev/vlpi_broker", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die("/dev/vlpi_broker: %m");
+	return fd;
+}
+
+void broker_info(struct vlpi_broker_info *info)
+{
+	int fd = open_broker();
+
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	if (ioctl(fd, VLPI_BROKER_INFO, info))
+		die("VLPI_BROKER_INFO: %m");
+	close(fd);
+}
+
+static void dump_some(int fd, struct vlpi_broker_dump *d, struct vlpi_broker_client *buf)
+{
+	d->size = sizeof(*d);
+	d->buf = (uintptr_t)buf;
+	d->buf_entries = DUMP_ENTRIES;
+	d->entry_size = sizeof(*buf);
+	if (ioctl(fd, VLPI_BROKER_DUMP, d))
+		die("VLPI_BROKER_DUMP: %m");
+}
+
+/* One try; NULL if the generation changed between two calls. */
+static struct vlpi_broker_client *dump_once(int fd, unsigned int *nr)
+{
+	struct vlpi_broker_client *all = NULL;
+	struct vlpi_broker_dump d = { 0 };
+	uint64_t generation = 0;
+
+	*nr = 0;
+	do {
+		all = realloc(all, (*nr + DUMP_ENTRIES) * sizeof(*all));
+		if (!all)
+			die("no memory");
+		dump_some(fd, &d, all + *nr);
+		if (*nr && d.generation != generation) {
+			free(all);
+			return NULL;
+		}
+		generation = d.generation;
+		*nr += d.nr_entries;
+	} while (d.more);
+	return all;
+}
+
+struct vlpi_broker_client *broker_dump(unsigned int *nr)
+{
+	struct vlpi_broker_client *all;
+	int fd = open_broker();
+
+	wait_for((all = dump_once(fd, nr)), "a dump of one moment");
+	close(fd);
+	return all;
+}
+
+bool broker_client(struct source *s, struct vlpi_broker_client *client)
+{
+	int irq = source_host_irq(s);
+	struct vlpi_broker_client *all;
+	bool found = false;
+	unsigned int nr;
+
+	if (irq <= 0)
+		return false;
+	all = broker_dump(&nr);
+	for (unsigned int i = 0; i < nr && !found; i++) {
+		if (all[i].host_irq != (uint32_t)irq)
+			continue;
+		*client = all[i];
+		found = true;
+	}
+	free(all);
+	return found;
+}
+
+static bool same_slot(const struct vlpi_broker_client *a, const struct vlpi_broker_client *b)
+{
+	return a->vintid && a->vm_id == b->vm_id && a->vintid == b->vintid;
+}
+
+static bool first_of_slot(const struct vlpi_broker_client *all, unsigned int i)
+{
+	for (unsigned int j = 0; j < i; j++)
+		if (same_slot(&all[i], &all[j]))
+			return false;
+	return all[i].vintid != 0;
+}
+
+unsigned int broker_bad_slots(bool quiescent)
+{
+	unsigned int nr, bad = 0;
+	struct vlpi_broker_client *all = broker_dump(&nr);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		unsigned int holders = 0, producers = 0;
+
+		if (!first_of_slot(all, i))
+			continue;
+		for (unsigned int j = i; j < nr; j++) {
+			if (!same_slot(&all[i], &all[j]))
+				continue;
+			holders += all[j].state == VLPI_BROKER_HOLDER;
+			producers += all[j].host_irq && all[j].state != VLPI_BROKER_UNMAPPABLE;
+		}
+		if (holders <= 1 && !(quiescent && producers && !holders))
+			continue;
+		bad++;
+		note("VM %llu, vINTID %u: %u producers, %u holders",
+		     (unsigned long long)all[i].vm_id, all[i].vintid, producers, holders);
+	}
+	free(all);
+	return bad;
+}
+
+const char *broker_state_name(uint32_t state)
+{
+	static const char * const names[] = {
+		"IDLE", "HOLDER", "WAITER", "UNMAPPABLE", "UNRESOLVED", "NOT_MSI", "DUPLICATE",
+	};
+
+	return state < ARRAY_SIZE(names) ? names[state] : "?";
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The scenario of the report: several sources, one vLPI. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm.h"
+
+void sharers_map(struct sharers *sh)
+{
+	guest_map(sh->vm, SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
+}
+
+void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
+{
+	sh->vm = vm_new(name, 1);
+	sh->nr = nr;
+	guest_boot(sh->vm);
+	sharers_map(sh);
+	for (unsigned int i = 0; i < nr; i++) {
+		sh->src[i] = source_open(first + i);
+		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
+	}
+}
+
+void sharers_attach(struct sharers *sh, unsigned int i)
+{
+	attach(sh->src[i], sh->vm, SHARED_GSI + (sh->one_gsi ? 0 : i));
+}
+
+void sharers_attach_all(struct sharers *sh)
+{
+	for (unsigned int i = 0; i < sh->nr; i++)
+		if (!sh->src[i]->vm)
+			sharers_attach(sh, i);
+}
+
+void sharers_detach_all(struct sharers *sh)
+{
+	for (unsigned int i = 0; i < sh->nr; i++)
+		detach(sh->src[i]);
+}
+
+void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
+{
+	sharers_prepare(sh, name, first, nr);
+	sharers_attach_all(sh);
+}
+
+/* As a VMM that ends in good order: irqfds, vectors and devices, then the VM. */
+void sharers_free(struct sharers *sh)
+{
+	for (unsigned int i = 0; i < sh->nr; i++)
+		if (sh->src[i])
+			source_close(sh->src[i]);
+	if (sh->vm)
+		vm_free(sh->vm);
+	memset(sh, 0, sizeof(*sh));
+}
+
+int sharers_holder(struct sharers *sh)
+{
+	for (unsigned int i = 0; i < sh->nr; i++)
+		if (sh->src[i]->last == DIRECT)
+			return i;
+	return -1;
+}

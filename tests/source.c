@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupt sources: QEMU's edu devices through VFIO. A write to their BAR raises their one MSI,
+ * and the store has taken effect when the next access of the device returns.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm.h"
+
+#define EDU_IDS			"0x1234:0x11e8"
+#define EDU_ID			0x00
+#define EDU_RAISE		0x60
+#define EDU_ACK			0x64
+#define PCI_COMMAND		0x04
+#define PCI_COMMAND_MEM_MASTER	0x06
+
+static struct source *open_list[MAX_SOURCES];
+
+/* One container for the process: nothing is mapped for DMA but what VFIO maps for the MSIs. */
+static int container = -1;
+
+static bool file_says(const char *bdf, const char *file, char *buf, size_t size)
+{
+	char path[96];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	buf[n < 0 ? 0 : n] = 0;
+	buf[strcspn(buf, "\n")] = 0;
+	return n > 0;
+}
+
+static int is_edu(const struct dirent *d)
+{
+	char vendor[16], device[16], ids[40];
+
+	if (!file_says(d->d_name, "vendor", vendor, sizeof(vendor)) ||
+	    !file_says(d->d_name, "device", device, sizeof(device)))
+		return 0;
+	snprintf(ids, sizeof(ids), "%s:%s", vendor, device);
+	return !strcmp(ids, EDU_IDS);
+}
+
+/* The n-th in the order of the addresses; returns how many there are. */
+static unsigned int find_edu(unsigned int n, char *bdf, size_t size)
+{
+	struct dirent **list;
+	int found = scandir("/sys/bus/pci/devices", &list, is_edu, alphasort);
+
+	if (found < 0)
+		return 0;
+	if (bdf && n < (unsigned int)found)
+		snprintf(bdf, size, "%.*s", (int)size - 1, list[n]->d_name);
+	for (int i = 0; i < found; i++)
+		free(list[i]);
+	free(list);
+	return found;
+}
+
+unsigned int sources_available(void)
+{
+	return find_edu(0, NULL, 0);
+}
+
+static void open_group(struct source *s)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	char link[128], path[96], *name;
+	struct wait w;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", s->bdf);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		die("%s has no IOMMU group: %m", s->bdf);
+	link[n] = 0;
+	name = strrchr(link, '/') + 1;
+	snprintf(path, sizeof(path), "/dev/vfio/%.32s", name);
+	/* A VMM that was killed gives its devices back a little after its death. */
+	wait_begin(&w);
+	while ((s->group = open(path, O_RDWR | O_CLOEXEC)) < 0)
+		if (errno != EBUSY || !wait_more(&w))
+			die("%s (%s, is it bound to vfio-pci?): %m", path, s->bdf);
+	if (ioctl(s->group, VFIO_GROUP_GET_STATUS, &status) ||
+	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+		die("the IOMMU group of %s is not viable", s->bdf);
+}
+
+static void join_container(struct source *s)
+{
+	bool fresh = container < 0;
+
+	if (fresh)
+		container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (container < 0)
+		die("/dev/vfio/vfio: %m");
+	if (ioctl(s->group, VFIO_GROUP_SET_CONTAINER, &container))
+		die("container of %s: %m", s->bdf);
+	if (fresh && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		die("VFIO_SET_IOMMU: %m");
+}
+
+static struct vfio_region_info region(struct source *s, unsigned int index)
+{
+	struct vfio_region_info r = { .argsz = sizeof(r), .index = index };
+
+	if (ioctl(s->device, VFIO_DEVICE_GET_REGION_INFO, &r))
+		die("region %u of %s: %m", index, s->bdf);
+	return r;
+}
+
+/* Memory decoding on, and bus mastering, without which no MSI leaves the device. */
+static void enable_device(struct source *s)
+{
+	struct vfio_region_info config = region(s, VFIO_PCI_CONFIG_REGION_INDEX);
+	uint16_t command;
+
+	if (pread(s->device, &command, 2, config.offset + PCI_COMMAND) != 2)
+		die("command register of %s: %m", s->bdf);
+	command |= PCI_COMMAND_MEM_MASTER;
+	if (pwrite(s->device, &command, 2, config.offset + PCI_COMMAND) != 2)
+		die("command register of %s: %m", s->bdf);
+}
+
+static void map_bar(struct source *s)
+{
+	struct vfio_region_info bar = region(s, VFIO_PCI_BAR0_REGION_INDEX);
+
+	s->bar_size = bar.size;
+	s->bar = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, s->device, bar.offset);
+	if (s->bar == MAP_FAILED)
+		die("BAR 0 of %s: %m", s->bdf);
+}
+
+struct source *source_open(unsigned int n)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	unsigned int slot, found;
+
+	for (slot = 0; slot < MAX_SOURCES && open_list[slot]; slot++)
+		;
+	if (!s || slot == MAX_SOURCES)
+		die("no memory, or too many sources");
+	found = find_edu(n, s->bdf, sizeof(s->bdf));
+	if (n >= found)
+		die("this machine has %u edu devices, number %u is wanted", found, n);
+	open_group(s);
+	join_container(s);
+	s->device = ioctl(s->group, VFIO_GROUP_GET_DEVICE_FD, s->bdf);
+	if (s->device < 0)
+		die("VFIO device %s: %m", s->bdf);
+	enable_device(s);
+	map_bar(s);
+	s->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->eventfd < 0)
+		die("eventfd: %m");
+	snprintf(s->irq_name, sizeof(s->irq_name), "vfio-msi[0](%s)", s->bdf);
+	source_vectors(s, true);
+	open_list[slot] = s;
+	return s;
+}
+
+void source_close(struct source *s)
+{
+	unsigned int left = 0;
+
+	detach(s);
+	source_vectors(s, false);
+	munmap((void *)s->bar, s->bar_size);
+	close(s->device);
+	close(s->eventfd);
+	/* The last group to leave takes the container's IOMMU with it. */
+	close(s->group);
+	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
+		if (open_list[i] == s)
+			open_list[i] = NULL;
+		left += !!open_list[i];
+	}
+	if (!left) {
+		close(container);
+		container = -1;
+	}
+	free(s);
+}
+
+static void write_reg(struct source *s, unsigned int reg, uint32_t value)
+{
+	s->bar[reg / 4] = value;
+	/* Reads back, so that the write is over when we return. */
+	(void)s->bar[EDU_ID / 4];
+}
+
+void source_fire(struct source *s)
+{
+	__atomic_add_fetch(&s->fires, 1, __ATOMIC_RELAXED);
+	write_reg(s, EDU_RAISE, 1);
+}
+
+void source_ack(struct source *s)
+{
+	write_reg(s, EDU_ACK, ~0U);
+}
+
+int try_source_vectors(struct source *s, bool on)
+{
+	union {
+		struct vfio_irq_set set;
+		char room[sizeof(struct vfio_irq_set) + sizeof(int)];
+	} u = {
+		.set = {
+			.index = VFIO_PCI_MSI_IRQ_INDEX,
+			.flags = VFIO_IRQ_SET_ACTION_TRIGGER,
+		},
+	};
+
+	if (on == s->vectors)
+		return 0;
+	if (on) {
+		u.set.argsz = sizeof(u.room);
+		u.set.flags |= VFIO_IRQ_SET_DATA_EVENTFD;
+		u.set.count = 1;
+		memcpy(u.set.data, &s->eventfd, sizeof(int));
+	} else {
+		u.set.argsz = sizeof(u.set);
+		u.set.flags |= VFIO_IRQ_SET_DATA_NONE;
+	}
+	if (ioctl(s->device, VFIO_DEVICE_SET_IRQS, &u.set))
+		return -errno;
+	s->vectors = on;
+	return 0;
+}
+
+void source_vectors(struct source *s, bool on)
+{
+	int ret = try_source_vectors(s, on);
+
+	if (ret)
+		die("vectors of %s %s: %s", s->bdf, on ? "on" : "off", strerror(-ret));
+}
+
+uint64_t source_drain(struct source *s)
+{
+	uint64_t n;
+
+	return read(s->eventfd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+int source_host_irq(struct source *s)
+{
+	return host_irq_number(s->irq_name);
+}
+
+int try_attach(struct source *s, struct vm *vm, uint32_t gsi)
+{
+	int ret;
+
+	if (s->vm)
+		die("%s is attached already", s->bdf);
+	ret = try_irqfd(vm, s->eventfd, gsi, 0);
+	if (!ret) {
+		s->vm = vm;
+		s->gsi = gsi;
+	}
+	return ret;
+}
+
+void attach(struct source *s, struct vm *vm, uint32_t gsi)
+{
+	int ret = try_attach(s, vm, gsi);
+
+	if (ret)
+		die("attaching %s to GSI %u of VM %s: %s", s->bdf, gsi, vm->name, strerror(-ret));
+}
+
+void detach(struct source *s)
+{
+	int ret;
+
+	if (!s->vm)
+		return;
+	ret = try_irqfd(s->vm, s->eventfd, s->gsi, KVM_IRQFD_FLAG_DEASSIGN);
+	if (ret)
+		die("detaching %s from VM %s: %s", s->bdf, s->vm->name, strerror(-ret));
+	s->vm = NULL;
+}
+
+void sources_off(struct vm *vm)
+{
+	for (unsigned int i = 0; i < MAX_SOURCES; i++)
+		if (open_list[i] && open_list[i]->vm == vm)
+			detach(open_list[i]);
+}
+
+struct source *source_at(unsigned int i)
+{
+	return i < MAX_SOURCES ? open_list[i] : NULL;
+}
+
+static void *fire_on(void *arg)
+{
+	struct firing *f = arg;
+
+	while (!__atomic_load_n(&f->stop, __ATOMIC_ACQUIRE)) {
+		for (unsigned int i = 0; i < f->nr; i++)
+			source_fire(f->src[i]);
+		__atomic_add_fetch(&f->rounds, 1, __ATOMIC_RELEASE);
+		/* As fast as it can, and not a moment of it is anybody else's share of the CPU. */
+		sched_yield();
+	}
+	return NULL;
+}
+
+void firing_start(struct firing *f, struct source **src, unsigned int nr)
+{
+	*f = (struct firing){ .src = src, .nr = nr };
+	errno = pthread_create(&f->thread, NULL, fire_on, f);
+	if (errno)
+		die("starting to fire: %m");
+	wait_for(__atomic_load_n(&f->rounds, __ATOMIC_ACQUIRE), "all sources fire");
+}
+
+void firing_stop(struct firing *f)
+{
+	__atomic_store_n(&f->stop, true, __ATOMIC_RELEASE);
+	pthread_join(f->thread, NULL);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * All sources fire as fast as they can while irqfds come and go. VLPI_STORM_SECONDS (10) and
+ * VLPI_STORM_SEED (1) say how long and in which order.
+ *
+ * A storm hides a lost edge: the next one covers for it. So it pauses now and then, all is settled,
+ * and one edge is raised at the moment hands change: the guest has to be interrupted after it.
+ */
+#define _GNU_SOURCE
+#include "harness.h"
+
+#define BURST_MS		300
+#define SHOTS			4
+#define ENOUGH_LOST		3
+
+struct look {
+	pthread_t thread;
+	bool stop;
+	unsigned int looks;
+	unsigned int bad;
+};
+
+/* The broker's books, all the time: never two holders. */
+static void *look_on(void *arg)
+{
+	struct look *l = arg;
+
+	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
+		l->bad += broker_bad_slots(false);
+		l->looks++;
+		sched_yield();
+	}
+	return NULL;
+}
+
+static unsigned int env(const char *name, unsigned int otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoul(s, NULL, 10) : otherwise;
+}
+
+FIXTURE(storm) {
+	struct sharers sh;
+	struct look look;
+	struct rng rng;
+};
+
+FIXTURE_SETUP(storm)
+{
+	unsigned int seed = env("VLPI_STORM_SEED", 1);
+
+	note("seed %u", seed);
+	rng_seed(&self->rng, seed);
+	sharers_new(&self->sh, "storm", 0, 6);
+	memset(&self->look, 0, sizeof(self->look));
+	if (broker_loaded())
+		ASSERT_EQ(0, pthread_create(&self->look.thread, NULL, look_on, &self->look));
+}
+
+static void stop_looking(struct look *l)
+{
+	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
+	if (l->thread)
+		pthread_join(l->thread, NULL);
+	l->thread = 0;
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	stop_looking(&self->look);
+	sharers_free(&self->sh);
+}
+
+static void toggle(struct sharers *sh, unsigned int i)
+{
+	if (sh->src[i]->vm)
+		detach(sh->src[i]);
+	else
+		sharers_attach(sh, i);
+}
+
+/* Returns how many irqfds came or went. */
+static unsigned int burst(struct sharers *sh, struct rng *rng)
+{
+	uint64_t end = now_ms() + BURST_MS;
+	unsigned int changes = 0;
+	struct firing f;
+
+	firing_start(&f, sh->src, sh->nr);
+	while (now_ms() < end) {
+		toggle(sh, rng_below(rng, sh->nr));
+		changes++;
+	}
+	firing_stop(&f);
+	return changes;
+}
+
+static void *shoot(void *arg)
+{
+	source_fire(arg);
+	return NULL;
+}
+
+/*
+ * One edge, and two changes of hands just after it or at the same time; the source itself is among
+ * those that leave. False if the guest does not notice.
+ */
+static bool shot(struct sharers *sh, struct rng *rng)
+{
+	unsigned int a = rng_below(rng, sh->nr), b = rng_below(rng, sh->nr);
+	bool race = rng_below(rng, 2);
+	pthread_t thread;
+	uint64_t before;
+
+	sharers_attach_all(sh);
+	settle();
+	before = guest_count(sh->vm, SHARED_INTID);
+	if (!race)
+		source_fire(sh->src[a]);
+	else if (pthread_create(&thread, NULL, shoot, sh->src[a]))
+		die("no thread");
+	toggle(sh, a);
+	toggle(sh, b);
+	if (race)
+		pthread_join(thread, NULL);
+	sharers_attach_all(sh);
+	return guest_takes(sh->vm, SHARED_INTID, before);
+}
+
+TEST_F_TIMEOUT(storm, of_six, 3600)
+{
+	uint64_t end = now_ms() + 1000ULL * env("VLPI_STORM_SECONDS", 10);
+	unsigned int shots = 0, lost = 0, changes = 0;
+	struct sharers *sh = &self->sh;
+	uint64_t fires = 0;
+
+	do {
+		changes += burst(sh, &self->rng);
+		for (unsigned int i = 0; i < SHOTS && lost < ENOUGH_LOST; i++, shots++)
+			lost += !shot(sh, &self->rng);
+	} while (now_ms() < end && lost < ENOUGH_LOST);
+
+	for (unsigned int i = 0; i < sh->nr; i++)
+		fires += sh->src[i]->fires;
+	note("%llu interrupts raised, %u irqfds came or went, the guest took %llu",
+	     (unsigned long long)fires, changes,
+	     (unsigned long long)guest_count(sh->vm, SHARED_INTID));
+	EXPECT_EQ(0, lost) {
+		TH_LOG("%u of %u last edges lost", lost, shots);
+	}
+	stop_looking(&self->look);
+	note("%u looks at the dump meanwhile", self->look.looks);
+	EXPECT_EQ(0, self->look.bad);
+	EXPECT_SOURCES("after the storm");
+	sharers_detach_all(sh);
+	EXPECT_SOURCES("all left");
+}
+
+TEST_HARNESS_MAIN

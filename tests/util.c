@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Ends, bounded waits, and what the host says about its interrupts. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm.h"
+
+void (*die_hook)(const char *message);
+
+static uint64_t start_ms;
+
+uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+static void __attribute__((constructor)) note_start(void)
+{
+	start_ms = now_ms();
+}
+
+void die(const char *fmt, ...)
+{
+	char message[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	if (die_hook)
+		die_hook(message);
+	note("error: %s", message);
+	/* Not exit(): the buffers of stdout may be the parent's, and would be written twice. */
+	_exit(1);
+}
+
+void note(const char *fmt, ...)
+{
+	uint64_t ms = now_ms() - start_ms;
+	char line[640];
+	va_list ap;
+	int n;
+
+	n = snprintf(line, sizeof(line), "# %3u.%03u ", (unsigned int)(ms / 1000),
+		     (unsigned int)(ms % 1000));
+	va_start(ap, fmt);
+	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	va_end(ap);
+	strcat(line, "\n");
+	fputs(line, stderr);
+}
+
+unsigned int wait_bound(void)
+{
+	const char *s = getenv("VLPI_TEST_BOUND");
+	unsigned int n = s ? strtoul(s, NULL, 10) : 0;
+
+	return n ? n : 10;
+}
+
+void wait_begin(struct wait *w)
+{
+	w->end = now_ms() + wait_bound() * 1000;
+	w->turns = 0;
+}
+
+bool wait_more(struct wait *w)
+{
+	if (now_ms() >= w->end)
+		return false;
+	/* Most waits are short: give the CPU away first, sleep later. */
+	if (w->turns++ < 16)
+		sched_yield();
+	else
+		usleep(500);
+	return true;
+}
+
+static void online_cpus(cpu_set_t *set)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/online", "r");
+	unsigned int from, to;
+	int c;
+
+	CPU_ZERO(set);
+	if (!f)
+		die("cannot read which CPUs are online: %m");
+	while (fscanf(f, "%u", &from) == 1) {
+		to = from;
+		c = fgetc(f);
+		if (c == '-' && fscanf(f, "%u", &to) == 1)
+			c = fgetc(f);
+		for (; from <= to && from < CPU_SETSIZE; from++)
+			CPU_SET(from, set);
+		if (c != ',')
+			break;
+	}
+	fclose(f);
+}
+
+unsigned int host_cpus(void)
+{
+	cpu_set_t set;
+
+	online_cpus(&set);
+	return CPU_COUNT(&set);
+}
+
+void visit_host_cpus(void (*each)(void *), void *arg)
+{
+	cpu_set_t saved, online, one;
+
+	if (sched_getaffinity(0, sizeof(saved), &saved))
+		die("sched_getaffinity: %m");
+	online_cpus(&online);
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &online))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		/* It may have gone offline in between: then nothing is pending there. */
+		if (sched_setaffinity(0, sizeof(one), &one))
+			continue;
+		if (each)
+			each(arg);
+	}
+	if (sched_setaffinity(0, sizeof(saved), &saved))
+		die("sched_setaffinity: %m");
+}
+
+/* Finds the line of /proc/interrupts whose action has this name: the IRQ's number, its counts. */
+static bool host_irq_line(const char *name, int *number, long long *count)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	char *line = NULL, *p, *end;
+	unsigned int cpus = 0;
+	bool found = false;
+	size_t size = 0;
+
+	if (!f)
+		die("/proc/interrupts: %m");
+	if (getline(&line, &size, f) > 0)
+		for (p = line; (p = strstr(p, "CPU")); p++)
+			cpus++;
+	while (!found && getline(&line, &size, f) > 0) {
+		if (!strstr(line, name))
+			continue;
+		*number = strtol(line, &end, 10);
+		if (*end != ':')
+			continue;
+		*count = 0;
+		for (unsigned int i = 0; i < cpus; i++)
+			*count += strtoll(end + (i ? 0 : 1), &end, 10);
+		found = true;
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+long long host_irq_count(const char *name)
+{
+	long long count;
+	int number;
+
+	return host_irq_line(name, &number, &count) ? count : -1;
+}
+
+int host_irq_number(const char *name)
+{
+	long long count;
+	int number;
+
+	return host_irq_line(name, &number, &count) ? number : -1;
+}
+
+void rng_seed(struct rng *r, uint64_t seed)
+{
+	r->state = seed * 0x9e3779b97f4a7c15ULL + 1;
+}
+
+uint32_t rng_below(struct rng *r, uint32_t bound)
+{
+	uint64_t x = r->state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	r->state = x;
+	return (uint32_t)(x >> 32) % bound;
+}
+
+void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n)
+{
+	while (n > 1) {
+		unsigned int i = rng_below(r, n--), t = array[i];
+
+		array[i] = array[n];
+		array[n] = t;
+	}
+}
+
+int klog_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		die("/dev/kmsg: %m");
+	lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+bool klog_next(int klog, const char *text, char *line, size_t size)
+{
+	char record[8192], *message;
+	ssize_t len;
+
+	for (;;) {
+		len = read(klog, record, sizeof(record) - 1);
+		/* Some were overwritten; the rest is still there. */
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			return false;
+		record[len] = 0;
+		message = strchr(record, ';');
+		message = message ? message + 1 : record;
+		message[strcspn(message, "\n")] = 0;
+		if (!strstr(message, text))
+			continue;
+		snprintf(line, size, "%s", message);
+		return true;
+	}
+}
+
+unsigned int klog_count(int klog, const char *text)
+{
+	unsigned int n = 0;
+	char line[400];
+
+	for (; klog_next(klog, text, line, sizeof(line)); n++)
+		note("kernel: %s", line);
+	return n;
+}
+
+#define HOST_BRIDGE		"/sys/bus/pci/devices/0000:00:00.0/"
+#define PCI_INTERRUPT_LINE	0x3c
+
+/* The emulator's own host bridge, which raises no interrupt. */
+static bool in_lab(void)
+{
+	char id[16] = "";
+	int fd = open(HOST_BRIDGE "vendor", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, id, sizeof(id) - 1) < 0)
+		id[0] = 0;
+	close(fd);
+	return !strncmp(id, "0x1b36", 6);
+}
+
+void lab_mark(uint8_t n)
+{
+	int fd;
+
+	if (!in_lab())
+		return;
+	fd = open(HOST_BRIDGE "config", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		die("cannot mark the trace: %m");
+	if (pwrite(fd, &n, 1, PCI_INTERRUPT_LINE) != 1)
+		die("cannot mark the trace: %m");
+	close(fd);
+}
+
+void lab_mark_mapped(uint8_t n, unsigned int mapped)
+{
+	/* On a line of its own, whatever is in the buffer of stdout. */
+	fprintf(stderr, "# its-expect: phase %u mapped %u\n", n, mapped);
+	lab_mark(n);
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How an interrupt went. The guest's counters and the host's handler counts are read before and
+ * after, and everything that moved must be explained by the one source that was fired.
+ *
+ * That something did *not* happen is not told by waiting a while. An MSI is pending at its target
+ * when the write to the device returns; settle() then makes every host CPU, the workqueues that
+ * carry software interrupts, and every vCPU do something that comes after it.
+ */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm.h"
+
+#define MAX_VMS		8
+#define MAX_SEEN	MAX_SOURCES
+
+struct snapshot {
+	long long host[MAX_SEEN];
+	uint32_t (*guest[MAX_VMS])[GUEST_NR_COUNTERS];
+};
+
+static char detail[512];
+
+const char *verdict_detail(void)
+{
+	return detail;
+}
+
+const char *verdict_name(enum verdict v)
+{
+	static char buf[64];
+
+	switch (v) {
+	case DIRECT:
+		return "DIRECT";
+	case SOFTWARE:
+		return "SOFTWARE";
+	case HOST:
+		return "HOST";
+	case LOST:
+		return "LOST";
+	case STRAY:
+		return "STRAY";
+	case DELIVERED:
+		return "DIRECT or SOFTWARE";
+	default:
+		snprintf(buf, sizeof(buf), "one of %#x", v);
+		return buf;
+	}
+}
+
+static bool takes_sentinel(struct vm *vm)
+{
+	return vm->gic_ready && !vm->vcpu[0].masked;
+}
+
+/*
+ * On the host CPU it is called on: the work that this irqfd queues comes after the work that was
+ * queued there before, and the guest takes the interrupt after it took those.
+ */
+static void sentinel(void *arg)
+{
+	struct vm *vm = arg;
+	uint64_t before = guest_count(vm, GUEST_SENTINEL_SPI);
+
+	if (vm->sentinel >= 0) {
+		eventfd_kick(vm->sentinel);
+	} else {
+		spi_set(vm, GUEST_SENTINEL_SPI, true);
+		spi_set(vm, GUEST_SENTINEL_SPI, false);
+	}
+	guest_wait_irq(vm, GUEST_SENTINEL_SPI, before, "sentinel");
+}
+
+static void settle_once(void)
+{
+	struct vm *vm;
+
+	visit_host_cpus(NULL, NULL);
+	for (vm = vms; vm; vm = vm->next) {
+		if (takes_sentinel(vm))
+			visit_host_cpus(sentinel, vm);
+		guest_round_trip(vm);
+	}
+}
+
+/* More than once: one effect can lead to another, through the threads of a broker for instance. */
+void settle(void)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		settle_once();
+}
+
+static void free_snapshot(struct snapshot *s)
+{
+	for (unsigned int i = 0; i < MAX_VMS; i++)
+		free(s->guest[i]);
+	memset(s, 0, sizeof(*s));
+}
+
+static void take_snapshot(struct snapshot *s)
+{
+	unsigned int n = 0;
+	struct vm *vm;
+
+	free_snapshot(s);
+	for (vm = vms; vm; vm = vm->next, n++) {
+		if (n == MAX_VMS)
+			die("more than %u VMs", MAX_VMS);
+		s->guest[n] = malloc(vm->nr_vcpus * sizeof(*s->guest[n]));
+		if (!s->guest[n])
+			die("no memory");
+		for (unsigned int c = 0; c < vm->nr_vcpus; c++)
+			memcpy(s->guest[n][c], vm->shared->vcpu[c].count, sizeof(s->guest[n][c]));
+		vm_check(vm);
+	}
+	for (unsigned int i = 0; i < MAX_SEEN; i++)
+		s->host[i] = source_at(i) ? host_irq_count(source_at(i)->irq_name) : -1;
+}
+
+/* Where an interrupt of this source has to end; false: nowhere. */
+static bool expected(struct source *s, uint32_t *intid, unsigned int *vcpu)
+{
+	const struct kvm_irq_routing_entry *e;
+	struct event *ev;
+
+	if (!s->vm)
+		return false;
+	for (e = s->vm->routing->entries; e < s->vm->routing->entries + s->vm->routing->nr; e++) {
+		if (e->gsi != s->gsi)
+			continue;
+		if (e->type == KVM_IRQ_ROUTING_IRQCHIP) {
+			*intid = 32 + e->u.irqchip.pin;
+			*vcpu = 0;
+			return true;
+		}
+		ev = vm_event(s->vm, e->u.msi.devid, e->u.msi.data);
+		if (!ev)
+			return false;
+		*intid = ev->intid;
+		*vcpu = ev->vcpu;
+		return true;
+	}
+	return false;
+}
+
+struct moved {
+	unsigned int guest;	/* the expected counter */
+	long long host;		/* the source's own handler */
+	unsigned int stray;	/* anything else */
+};
+
+static void tell(const char *fmt, ...) __printf_like(1, 2);
+
+static void tell(const char *fmt, ...)
+{
+	size_t n = strlen(detail);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail + n, sizeof(detail) - n, fmt, ap);
+	va_end(ap);
+}
+
+static void look_at_guests(struct source *s, const struct snapshot *a, const struct snapshot *b,
+			   struct moved *m)
+{
+	uint32_t intid = 0;
+	unsigned int vcpu = 0, n = 0;
+	bool somewhere = expected(s, &intid, &vcpu), here;
+	struct vm *vm;
+
+	for (vm = vms; vm; vm = vm->next, n++) {
+		for (unsigned int c = 0; c < vm->nr_vcpus; c++) {
+			for (unsigned int i = 0; i < GUEST_NR_COUNTERS; i++) {
+				unsigned int d = b->guest[n][c][i] - a->guest[n][c][i];
+
+				/* The VMM's own. */
+				if (!d || (i >= GUEST_SENTINEL_SPI && i <= GUEST_LAST_SPI))
+					continue;
+				tell("VM %s, vCPU %u took INTID %u %u times; ", vm->name, c,
+				     guest_counter_intid(i), d);
+				here = somewhere && vm == s->vm && c == vcpu;
+				if (here && i == guest_counter(intid))
+					m->guest += d;
+				else
+					m->stray += d;
+			}
+		}
+	}
+}
+
+static void look_at_host(struct source *s, const struct snapshot *a, const struct snapshot *b,
+			 struct moved *m)
+{
+	for (unsigned int i = 0; i < MAX_SEEN; i++) {
+		long long d = b->host[i] - a->host[i];
+
+		if (a->host[i] < 0 || b->host[i] < 0 || !d)
+			continue;
+		tell("handler of %s ran %lld times; ", source_at(i)->bdf, d);
+		if (source_at(i) == s)
+			m->host += d;
+		else
+			m->stray += d;
+	}
+}
+
+static enum verdict classify(struct source *s, const struct snapshot *a, const struct snapshot *b)
+{
+	struct moved m = { 0 };
+
+	detail[0] = 0;
+	look_at_guests(s, a, b, &m);
+	look_at_host(s, a, b, &m);
+	if (!detail[0])
+		tell("nothing moved");
+	if (m.stray)
+		return STRAY;
+	if (m.guest)
+		return m.host ? SOFTWARE : DIRECT;
+	return m.host ? HOST : LOST;
+}
+
+/* How long ANY waits for a software interrupt whose handler has run. */
+#define ANY_MS		2000
+
+enum verdict verdict_of(struct source *s, enum verdict want)
+{
+	static struct snapshot before, after;
+	enum verdict got;
+	uint64_t begin;
+	struct wait w;
+
+	settle();
+	take_snapshot(&before);
+	source_fire(s);
+	source_ack(s);
+	begin = now_ms();
+	wait_begin(&w);
+	do {
+		settle();
+		take_snapshot(&after);
+		got = classify(s, &before, &after);
+		/* Only what the guest does may take longer than settle(). */
+		if (got & ~(HOST | LOST))
+			break;
+		if (want == ANY && (now_ms() - begin > ANY_MS || !s->vm))
+			break;
+	} while ((want == ANY || !(got & want)) && wait_more(&w));
+	free_snapshot(&before);
+	free_snapshot(&after);
+	return got;
+}
+
+/* What the dump says of a source, against what was seen of it. */
+static bool dump_agrees(struct source *s, enum verdict seen, const char *when)
+{
+	struct vlpi_broker_client c;
+	uint32_t state = seen == DIRECT ? VLPI_BROKER_HOLDER : VLPI_BROKER_WAITER;
+	bool known;
+
+	if (!s->vectors)
+		return true;
+	known = broker_client(s, &c);
+	if (!s->vm) {
+		if (known)
+			note("%s: %s is attached to nothing, and dumped as %s", when, s->bdf,
+			     broker_state_name(c.state));
+		return !known;
+	}
+	if (!known)
+		note("%s: %s is not in the dump", when, s->bdf);
+	else if (c.state != state)
+		note("%s: %s is %s, and dumped as %s", when, s->bdf, verdict_name(seen),
+		     broker_state_name(c.state));
+	return known && c.state == state;
+}
+
+static unsigned int source_wrong(struct source *s, const char *when)
+{
+	enum verdict want = !s->vectors ? LOST : s->vm ? DELIVERED : HOST;
+
+	s->last = verdict_of(s, want);
+	if (s->last & want)
+		return broker_loaded() && !dump_agrees(s, s->last, when);
+	note("%s: %s (%s%s): %s, not %s (%s)", when, s->bdf,
+	     s->vm ? s->vm->name : "attached to nothing", s->vectors ? "" : ", vectors off",
+	     verdict_name(s->last), verdict_name(want), detail);
+	return 1;
+}
+
+/* Looks at all that end in the same LPI as the source at @first, if that is the first of them. */
+static unsigned int slot_wrong(unsigned int first, const char *when)
+{
+	unsigned int vcpu, direct = 0, sharers = 0;
+	struct source *s = source_at(first), *t;
+	uint32_t intid, other;
+
+	if (!s->vectors || !expected(s, &intid, &vcpu) || intid < GUEST_LPI_BASE)
+		return 0;
+	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
+		t = source_at(i);
+		if (!t || !t->vectors || t->vm != s->vm)
+			continue;
+		if (!expected(t, &other, &vcpu) || other != intid)
+			continue;
+		if (i < first)
+			return 0;	/* looked at already */
+		sharers++;
+		direct += t->last == DIRECT;
+	}
+	if (direct == 1)
+		return 0;
+	note("%s: VM %s, INTID %u: %u of %u sources are DIRECT", when, s->vm->name, intid, direct,
+	     sharers);
+	return 1;
+}
+
+unsigned int sources_wrong(const char *when)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < MAX_SOURCES; i++)
+		if (source_at(i))
+			wrong += source_wrong(source_at(i), when);
+	for (unsigned int i = 0; i < MAX_SOURCES; i++)
+		if (source_at(i))
+			wrong += slot_wrong(i, when);
+	if (broker_loaded())
+		wrong += broker_bad_slots(true);
+	return wrong;
+}
