@@ -712,10 +712,9 @@ void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
  * broker_is_served - is a signal of this client ours to inject?
  * @client: added.
  *
- * Yes while its slot has a holder, whoever that is: KVM's own path is blind to the LPI's enable
- * bit then. Otherwise KVM serves it.
- *
  * Context: any.
+ * Return: true while its slot has a holder, whoever that is: KVM's own path is blind to the LPI's
+ *	enable bit then. Otherwise KVM serves it.
  */
 bool broker_is_served(struct vb_client *client)
 {
@@ -820,10 +819,11 @@ void broker_set_live(bool on)
 }
 
 /**
- * broker_is_booked - is this host IRQ in the ledger?
+ * broker_is_booked - look a host IRQ up in the ledger
  * @host_irq: it.
  *
  * Context: any.
+ * Return: whether a client has it.
  */
 bool broker_is_booked(u32 host_irq)
 {

@@ -87,10 +87,11 @@ static const struct shim_events *events;
 /* --- the irqchip ----------------------------------------------------------------------------- */
 
 /**
- * shim_is_forwarded - does the irqchip deliver this host IRQ to a guest?
+ * shim_is_forwarded - ask the irqchip for a host IRQ
  * @host_irq: of a producer.
  *
  * Context: any.
+ * Return: whether it is delivered to a guest.
  */
 bool shim_is_forwarded(u32 host_irq)
 {
@@ -400,10 +401,11 @@ int shim_init(const struct shim_events *shim_events)
 /* --- what the arbiter asks for --------------------------------------------------------------- */
 
 /**
- * shim_is_kvm_consumer - does this consumer belong to a KVM irqfd?
+ * shim_is_kvm_consumer - tell KVM's consumers from others
  * @cons: that somebody registers.
  *
  * Context: any.
+ * Return: whether it is that of a KVM irqfd.
  */
 bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons)
 {
@@ -411,12 +413,13 @@ bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons)
 }
 
 /**
- * shim_is_leaving - is KVM about to shut this irqfd down?
+ * shim_is_leaving - tell an irqfd that is going from one that stays
  * @client: of the irqfd.
  *
  * KVM takes an irqfd off its list before anything else, and never puts it back.
  *
  * Context: any.
+ * Return: whether KVM is about to shut it down.
  */
 bool shim_is_leaving(struct vb_client *client)
 {

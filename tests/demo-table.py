@@ -311,7 +311,8 @@ def report(runs, reasons):
         lines += paragraph(f'{series} with vlpi_broker: {words(sides[BROKER])}.')
     series = '6.1' if '6.1' in runs else next(iter(runs))
     for ran in runs[series][BROKER]['vlpictl']:
-        lines += ['', f'$ vlpictl {ran["vlpictl"]}     (Linux {series} with vlpi_broker, six attached)', ran['output'].rstrip('\n')]
+        lines += ['', f'$ vlpictl {ran["vlpictl"]}     (Linux {series} with vlpi_broker, six attached)',
+                  ran['output'].rstrip('\n')]
     lines.append('')
     for reason in reasons:
         lines += paragraph(f'WRONG: {reason}')
@@ -331,7 +332,7 @@ class Runs:
         self.lock, self.processes, self.stopped = threading.Lock(), [], False
 
     def say(self, name, text):
-        print(f'[{time.monotonic() - self.began:4.0f} s] {name}: {text}'[:WIDTH], flush=True)
+        print(f'[{time.monotonic() - self.began:4.0f} s] {name}: {text}'[:WIDTH].rstrip(), flush=True)
 
     def tell(self, name, line):
         """A line of a run, as progress, if it says something. "PASS" does not: a stock host passes with anything."""
@@ -360,7 +361,7 @@ class Runs:
         if process is None:
             return None
         error = ''
-        with open(os.path.join(folder, 'run.log'), 'w', encoding='utf-8') as log:
+        with process.stdout, open(os.path.join(folder, 'run.log'), 'w', encoding='utf-8') as log:
             for line in process.stdout:
                 log.write(line)
                 self.tell(name, line.rstrip('\n'))

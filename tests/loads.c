@@ -100,17 +100,23 @@ TEST_F_TIMEOUT(loads, a_hundred_times, 3600)
 {
 	const char *s = getenv("VLPI_LOADS");
 	unsigned int loads = s ? strtoul(s, NULL, 10) : 100, n;
+	uint64_t loading = 0, unloading = 0;
 	struct vm *vm = NULL;
 
 	for (n = 0; n < loads; n++) {
+		if (n && n % 10 == 0)
+			note("%u done; a load takes %llu ms, an unload %llu", n,
+			     (unsigned long long)loading / n, (unsigned long long)unloading / n);
 		/* In turn: alone; a VM under the module; one there before it; one that stays. */
 		if (n % 4 == 2) {
 			vm = new_vm(self->src);
 			attach_both(self->src, vm);
 		}
+		loading -= now_ms();
 		ASSERT_EQ(0, broker_load()) {
 			TH_LOG("load number %u", n + 1);
 		}
+		loading += now_ms();
 		switch (n % 4) {
 		case 1:
 			vm = new_vm(self->src);
@@ -132,7 +138,9 @@ TEST_F_TIMEOUT(loads, a_hundred_times, 3600)
 			vm_free(vm);
 			break;
 		}
+		unloading -= now_ms();
 		wait_for(!broker_unload(), "unloading, number %u", n + 1);
+		unloading += now_ms();
 	}
 	note("%u loads and unloads", n);
 	while (vms)

@@ -132,8 +132,8 @@ FIXTURE_VARIANT(reboot) {
 };
 
 /*
- * As QEMU does: the reset of the device takes MSI-X away. The sources pause while it does: a host CPU
- * that has acknowledged an LPI and not yet looked it up, when another one frees it, warns of an
+ * As QEMU does: the reset of the device takes MSI-X away. The sources pause while it does: a host
+ * CPU that has acknowledged an LPI and not yet looked it up, when another one frees it, warns of an
  * unexpected interrupt on every kernel, and emulated CPUs can be that slow.
  */
 FIXTURE_VARIANT_ADD(reboot, vectors_off) {

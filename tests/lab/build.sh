@@ -40,7 +40,7 @@ build_module() {
 		}
 	fi
 	in_root module make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/module" ARCH=arm64 \
-		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
+		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc "${KBUILD_ARGS[@]}" modules
 	m=$(find "$ROOT$BUILD/module" -name '*.ko' | wc -l)
 	((m)) || die "the module's build made no .ko file"
 	say "module built$(grep -c 'warning:' "$OUT/build-module.log" | sed '/^0$/d; s/.*/, with & compiler warnings (build-module.log)/')"
@@ -49,10 +49,10 @@ build_module() {
 build_tests() {
 	[[ -e $TREE/tests/Makefile ]] || die "$TREE/tests has no Makefile: there are no tests to build"
 	say "building the tests"
-	need_kselftest
+	need_linux_source
 	copy_tree "$TREE" "$ROOT$BUILD/tree"
 	mkdir -p "$ROOT$BUILD/kselftest" "$ROOT$BUILD/tests"
-	cp "$KSELFTEST"/*.h "$ROOT$BUILD/kselftest"
+	cp "$LINUX_SOURCE"/*.h "$ROOT$BUILD/kselftest"
 	in_root tests make -j"$(nproc)" -C "$BUILD/tree/tests" ARCH=arm64 CC=aarch64-linux-gnu-gcc \
 		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests"
 }

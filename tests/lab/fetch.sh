@@ -159,7 +159,7 @@ unpack_kernel() { # SERIES KVER KPKG DIR
 
 # ---- cross-build roots ---------------------------------------------------------------------------------------
 
-ROOT_PACKAGES=make,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross,pahole
+ROOT_PACKAGES=make,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross,pahole,sparse
 # For vlpictl. Debian has no static libsmartcols.
 ROOT_ARM64_PACKAGES=(libsmartcols-dev:arm64 libsmartcols1:arm64)
 # What a program linked with it needs at run time, in the initramfs.
@@ -230,23 +230,27 @@ unpack_busybox() { # SERIES DIR
 	rm "$2"/*.deb
 }
 
-# The kselftest headers of one kernel serve the tests on all of them (6.1's harness cannot select tests with -t).
-# Sets KSELFTEST.
-KSELFTEST_SERIES=6.12
+# A few files of one kernel's source serve all of them: the kselftest headers (6.1's harness cannot select tests with
+# -t), and the checkers of tests/lint. Sets LINUX_SOURCE.
+LINUX_SOURCE_SERIES=6.12
+LINUX_SOURCE_FILES=(tools/testing/selftests/kselftest{,_harness,_module}.h
+	scripts/{checkpatch.pl,spelling.txt,const_structs.checkpatch,kernel-doc})
 
-need_kselftest() {
-	KSELFTEST=$CACHE/kselftest-$KSELFTEST_SERIES
-	[[ ! -e $KSELFTEST ]] || return 0
-	apt_lists "$KSELFTEST_SERIES"
-	once "$KSELFTEST" unpack_kselftest
+need_linux_source() {
+	LINUX_SOURCE=$CACHE/linux-source-$LINUX_SOURCE_SERIES
+	[[ ! -e $LINUX_SOURCE ]] || return 0
+	apt_lists "$LINUX_SOURCE_SERIES"
+	once "$LINUX_SOURCE" unpack_linux_source
 }
 
-unpack_kselftest() { # DIR
-	local dir=$1
-	download "$KSELFTEST_SERIES" "$dir" "linux-source-$KSELFTEST_SERIES"
+unpack_linux_source() { # DIR
+	local dir=$1 f
+	download "$LINUX_SOURCE_SERIES" "$dir" "linux-source-$LINUX_SOURCE_SERIES"
 	say "unpacking the kselftest headers from it (half a minute)"
 	dpkg-deb --fsys-tarfile "$dir"/*.deb | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' | xz -d -T0 |
-		tar -x -C "$dir" --wildcards --transform 's,.*/,,' '*/tools/testing/selftests/kselftest*.h'
+		tar -x -C "$dir" --wildcards --transform 's,.*/,,' "${LINUX_SOURCE_FILES[@]/#/*/}"
 	rm "$dir"/*.deb
-	[[ -e $dir/kselftest_harness.h && -e $dir/kselftest.h ]] || die "linux-source-$KSELFTEST_SERIES has no kselftest headers"
+	for f in "${LINUX_SOURCE_FILES[@]}"; do
+		[[ -e $dir/${f##*/} ]] || die "linux-source-$LINUX_SOURCE_SERIES has no $f"
+	done
 }
