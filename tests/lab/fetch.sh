@@ -176,17 +176,24 @@ need_root() { # SERIES
 }
 
 bootstrap() { # SERIES RELEASE DIR
-	local series=$1 release=$2 dir=$3 opts=()
+	local series=$1 release=$2 dir=$3
 	say "making the cross-build root of Debian $release (a minute or two)"
+	debootstrap_into "$dir" "$series" "$release" --variant=apt --architectures=amd64,arm64 \
+		--include="$ROOT_PACKAGES"
+	mkdir -p "$dir"/lab/debs "$dir/build"
+	download "$series" "$dir/lab/debs" "${ROOT_ARM64_PACKAGES[@]}"
+	unpack_into "$dir"
+}
+
+debootstrap_into() { # DIR SERIES RELEASE MMDEBSTRAP-OPTION...
+	local dir=$1 series=$2 release=$3 opts=()
+	shift 3
 	# What this machine's apt needs to reach its mirror, the root's apt needs too.
 	readarray -t opts < <(apt-config dump --format '%F "%v";%n' Acquire |
 		grep -E '^Acquire::(https?|Check-|Force|Retries|Proxy)' | grep -v ' "";$' | sed 's/^/--aptopt=/')
 	grep -E " $release(-security)? main\$" "$CACHE/apt/$series/sources.list" |
-		mmdebstrap --quiet --variant=apt --architectures=amd64,arm64 --include="$ROOT_PACKAGES" \
-			"${opts[@]}" "$release" "$dir" - >&2 || die "mmdebstrap could not make a root of Debian $release"
-	mkdir -p "$dir"/lab/debs "$dir/build"
-	download "$series" "$dir/lab/debs" "${ROOT_ARM64_PACKAGES[@]}"
-	unpack_into "$dir"
+		mmdebstrap --quiet "$@" "${opts[@]}" "$release" "$dir" - >&2 ||
+			die "mmdebstrap could not make a root of Debian $release"
 }
 
 # Unpacks lab/debs. Not by dpkg-deb -x, which would turn the root's /lib link into a directory.
@@ -216,6 +223,30 @@ add_headers() { # SERIES
 }
 
 # ---- the rest ------------------------------------------------------------------------------------------------
+
+# The emulator is trixie's (10.0), run with trixie's libraries. bookworm's 7.2 can go on with a translation of code
+# that another CPU has patched meanwhile: seen as a vCPU that was scheduled in and never out, while KVM switched its
+# preempt notifiers on and off, and then a crash of the VMM. Static keys and ftrace patch code all the time here.
+QEMU_SERIES=7.3
+
+# Sets QEMU, the command. To be called before anything that asks for another series.
+need_qemu() {
+	local dir
+	series_row "$QEMU_SERIES"
+	dir=$CACHE/qemu-$RELEASE
+	if [[ ! -e $dir ]]; then
+		apt_lists "$QEMU_SERIES"
+		once "$dir" unpack_qemu
+	fi
+	QEMU=("$dir/usr/lib64/ld-linux-x86-64.so.2" --library-path "$dir/usr/lib/x86_64-linux-gnu"
+		"$dir/usr/bin/qemu-system-aarch64" -L "$dir/usr/share/qemu")
+}
+
+unpack_qemu() { # DIR
+	say "unpacking the emulator of Debian $RELEASE"
+	debootstrap_into "$1" "$QEMU_SERIES" "$RELEASE" --variant=extract --architectures=amd64 \
+		--include=qemu-system-arm
+}
 
 # Sets BUSYBOX
 need_busybox() { # SERIES

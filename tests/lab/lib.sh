@@ -3,8 +3,8 @@
 
 CACHE=${VLPI_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vlpi_broker}
 
-# What a bare Debian needs before anything here works. qemu-system-arm also holds qemu-system-aarch64.
-HOST_PACKAGES=(qemu-system-arm mmdebstrap debian-archive-keyring cpio kmod patch python3 xz-utils zstd make)
+# What a bare Debian needs before anything here works.
+HOST_PACKAGES=(mmdebstrap debian-archive-keyring cpio kmod patch python3 xz-utils zstd make)
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "error: $*"; exit 2; }
