@@ -10,8 +10,9 @@
  * A call from this module is not redirected: that is how a replacement reaches the real function.
  * The caller is known by its return address, so the module is built without sibling calls.
  *
- * An address is found by registering a kprobe on the name, which is never hit, and reading where
- * it was put; kallsyms_lookup_name() is exported nowhere. Functions only: a variable has no kprobe.
+ * An address is found by registering a kprobe on the name, disabled, so that no text is patched, and
+ * reading where it would go; kallsyms_lookup_name() is exported nowhere. Functions only: a variable
+ * has no kprobe.
  *
  * A function whose prototype is in no installed header is declared by its user and compared here
  * with what the running kernel's BTF says.
@@ -186,6 +187,7 @@ static int find_addresses(const struct hook_symbol *symbols, unsigned int nr)
 	}
 	for (i = 0; i < nr; i++) {
 		probes[i].symbol_name = symbols[i].name;
+		probes[i].flags = KPROBE_FLAG_DISABLED;
 		ret = register_kprobe(&probes[i]);
 		if (ret) {
 			pr_err("this kernel has no function %s() that can be found (error %d); it needs another vlpi_broker\n",
