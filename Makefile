@@ -3,7 +3,7 @@
 # On an arm64 host with the headers of its kernel: make, make install. On a Debian 12 amd64 machine,
 # as root: make demo, make check. "make help" says more.
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 PREFIX ?= /usr/local

@@ -75,4 +75,4 @@ module_exit(vlpi_broker_exit);
 MODULE_DESCRIPTION("At most one host IRQ per GICv4 vLPI, and never none that could be");
 MODULE_AUTHOR("vlpi_broker maintainers");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(VLPI_BROKER_VERSION);
