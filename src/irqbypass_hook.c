@@ -159,7 +159,7 @@ static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identit
 	}
 	mutex_unlock(&register_lock);
 	if (!port)
-		pr_warn_ratelimited("no memory for an irqfd of process %d: it works in software\n",
+		pr_warn_ratelimited("an irqfd of process %d is not brokered (no memory, or unloading)\n",
 				    task_tgid_nr(current));
 	return ret;
 }
