@@ -22,6 +22,9 @@
 
 #define NR	6
 
+/* Opened before there is a child, so that both go on from where the other stopped reading. */
+static int klog;
+
 static void json_string(const char *s)
 {
 	putchar('"');
@@ -74,7 +77,7 @@ static void say_who(void)
 
 /*
  * Fires each source once. Returns the first that is DIRECT, else the first. @mapped is how many
- * events may be mapped to a vLPI at this moment.
+ * events may be mapped to a vLPI at this moment. Warnings are those since the moment before.
  */
 static unsigned int phase(struct source **src, uint8_t mark, unsigned int mapped, const char *name)
 {
@@ -90,7 +93,7 @@ static unsigned int phase(struct source **src, uint8_t mark, unsigned int mapped
 		printf("%s\"%s\":\"%s\"", i ? "," : "", src[i]->bdf, verdict_name(v));
 		note("%s: %s: %s (%s)", name, src[i]->bdf, verdict_name(v), verdict_detail());
 	}
-	printf("}");
+	printf("},\"warnings\":%u", klog_count(klog, "cut here"));
 	end_line();
 	return direct == NR ? 0 : direct;
 }
@@ -156,6 +159,7 @@ int main(void)
 	struct child c;
 
 	die_hook = say_error;
+	klog = klog_open();
 	say_who();
 	child_start(&c, story, NULL);
 	child_wait_ready(&c);
