@@ -4,6 +4,7 @@
  * nothing behind.
  */
 #define _GNU_SOURCE
+#include <glob.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -82,6 +83,28 @@ static void attach_both(struct source **src, struct vm *vm)
 		attach(src[i], vm, SHARED_GSI + i);
 }
 
+/* Tasks whose name begins with @name. */
+static unsigned int tasks(const char *name)
+{
+	unsigned int n = 0;
+	char comm[32];
+	glob_t g;
+
+	if (glob("/proc/[0-9]*/comm", 0, NULL, &g))
+		return 0;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		FILE *f = fopen(g.gl_pathv[i], "r");
+
+		if (!f)
+			continue;	/* it has ended */
+		if (fgets(comm, sizeof(comm), f))
+			n += !strncmp(comm, name, strlen(name));
+		fclose(f);
+	}
+	globfree(&g);
+	return n;
+}
+
 static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(loads) *self)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
@@ -90,6 +113,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(
 		}
 		EXPECT_EQ(0, lines(places[i], "vlpi_broker"));
 	}
+	EXPECT_EQ(0, tasks("vlpi"));
 	EXPECT_NE(0, access("/dev/vlpi_broker", F_OK));
 	EXPECT_FALSE(broker_loaded());
 	EXPECT_EQ(self->handlers, lines("/proc/interrupts", NULL));

@@ -262,6 +262,35 @@ VM_TEST_F(handover, fires_while_it_leaves)
 	EXPECT_SOURCES("afterwards");
 }
 
+FIXTURE(alone) {
+	struct sharers sh;
+};
+
+FIXTURE_SETUP(alone)
+{
+	sharers_new(&self->sh, "alone", 0, 1);
+}
+
+FIXTURE_TEARDOWN(alone)
+{
+	sharers_free(&self->sh);
+}
+
+/* The last one leaves with an edge pending, and nobody comes after it. */
+VM_TEST_F(alone, fires_masked_and_leaves)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t before;
+
+	guest_mask(sh->vm, 0, true);
+	before = taken(sh);
+	source_fire(sh->src[0]);
+	settle();
+	detach(sh->src[0]);
+	guest_mask(sh->vm, 0, false);
+	EXPECT_TAKEN(sh, before, "raised before the last one left: lost");
+}
+
 /* ---- H21: a guest that cannot take it now ------------------------ */
 
 FIXTURE(unable) {
