@@ -10,7 +10,7 @@
  * A call from this module is not redirected: that is how a replacement reaches the real function.
  * The caller is known by its return address, so the module is built without sibling calls.
  *
- * An address is found by registering a kprobe on the name, disabled, so that no text is patched, and
+ * An address is found by registering a kprobe on the name, disabled so that no text is patched, and
  * reading where it would go; kallsyms_lookup_name() is exported nowhere. Functions only: a variable
  * has no kprobe.
  *
