@@ -22,7 +22,7 @@ help:
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
 	@echo '  make check       all tests, on both'
 	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
-	@echo '  make lint        W=1, sparse, checkpatch, kernel-doc, shellcheck'
+	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
 	@echo 'Anywhere:'
 	@echo '  make clean'
 

@@ -159,7 +159,7 @@ unpack_kernel() { # SERIES KVER KPKG DIR
 
 # ---- cross-build roots ---------------------------------------------------------------------------------------
 
-ROOT_PACKAGES=make,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross,pahole,sparse
+ROOT_PACKAGES=make,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross,pahole
 # For vlpictl. Debian has no static libsmartcols.
 ROOT_ARM64_PACKAGES=(libsmartcols-dev:arm64 libsmartcols1:arm64)
 # What a program linked with it needs at run time, in the initramfs.
