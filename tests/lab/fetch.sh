@@ -224,9 +224,9 @@ add_headers() { # SERIES
 
 # ---- the rest ------------------------------------------------------------------------------------------------
 
-# The emulator is trixie's (10.0), run with trixie's libraries. bookworm's 7.2 can go on with a translation of code
-# that another CPU has patched meanwhile: seen as a vCPU that was scheduled in and never out, while KVM switched its
-# preempt notifiers on and off, and then a crash of the VMM. Static keys and ftrace patch code all the time here.
+# The emulator is trixie's (10.0), run with trixie's libraries. On bookworm's 7.2 a vCPU was once seen scheduled in and
+# never out, while VMs came and went, and the VMM crashed; the module was not loaded at that moment. Not proven, but a
+# stale translation of code that was patched would explain it: static keys and ftrace patch code all the time here.
 QEMU_SERIES=7.3
 
 # Sets QEMU, the command. To be called before anything that asks for another series.
