@@ -15,13 +15,21 @@
  * and the watch tells it of each that KVM takes away. Its lock is raw and innermost, since both are
  * called with interrupts off on newer kernels.
  *
+ * A client is *unsettled* where nothing may tell when it could be mapped: the guest has no LPI
+ * behind its route yet, or memory ran out. As long as there is one, broker_is_unsettled() has the
+ * caller come back with broker_rearbitrate(). One whose host IRQ was turned down for a reason that
+ * lies with other mappings is tried again when one of them has been given up.
+ *
  * No type of KVM, irqchip or irqbypass is known here; what is needed of them is in its_shim.h.
  *
- * Locks: arbiter mutex -> slot's mutex -> (KVM's own, in the shim) -> ledger.
+ * Locks: arbiter mutex -> slot's mutex -> (KVM's own, in the shim) -> ledger -> slot's raise lock.
  * - The arbiter mutex covers the tree, the queues, the states, the lists of VMs and clients. Its
  *   callers hold irqbypass's mutex, so a producer does not vanish while it is dealt with.
- * - A slot's mutex keeps the fallback from injecting while hands change: an MSI that is raised
- *   through a holder's host IRQ after the holder was unmapped would be a physical interrupt.
+ * - A slot's mutex keeps the fallback thread from injecting while hands change: an MSI that is
+ *   raised through a holder's host IRQ after the holder was unmapped would be a physical interrupt.
+ * - A slot's raise lock does the same for a signal that is raised in the wake-up itself, and is
+ *   kept across the ITS command. Nobody waits for it with the ledger locked: a command can take
+ *   long.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -38,6 +46,7 @@
 
 #include "broker.h"
 #include "its_shim.h"
+#include "trace.h"
 
 /**
  * struct vb_slot - one vLPI of one VM
@@ -45,7 +54,7 @@
  * @vm: key, first part.
  * @vintid: key, second part.
  * @refs: one a client, and one a fallback that is injecting.
- * @rcu: broker_is_served() looks at it without a lock.
+ * @rcu: signals look at it without a lock.
  * @lock: see above.
  * @queue: clients in the order in which they came, the holder among them.
  * @nr_clients: length of @queue.
@@ -53,6 +62,9 @@
  * @mapped: the client that is forwarded to this vLPI, or NULL; ledger.
  * @served: signals are ours to inject: set while there is a holder, and during a change of hands;
  *	ledger, read without.
+ * @walked: the walk in which it was last filled.
+ * @raise_lock: raw; for @raiser.
+ * @raiser: the holder, while the vLPI can be raised through its host IRQ; NULL while hands change.
  */
 struct vb_slot {
 	struct rb_node node;
@@ -66,6 +78,9 @@ struct vb_slot {
 	struct vb_client *holder;
 	struct vb_client *mapped;
 	bool served;
+	u64 walked;
+	raw_spinlock_t raise_lock; /* a signal raises; hands change */
+	struct vb_client *raiser;
 };
 
 static DEFINE_MUTEX(arbiter);
@@ -75,6 +90,15 @@ static LIST_HEAD(vms);
 static u64 last_client_id;
 static u64 last_vm_id;
 static u64 generation;
+
+/* Mappings and host IRQs given up, by anybody, so far. */
+static atomic_t releases = ATOMIC_INIT(0);
+/* Set where a client is found unsettled; broker_rearbitrate() finds out whether one still is. */
+static bool unsettled;
+/* There may be clients that wait for a mapping of somebody else's to be given up. */
+static bool stuck;
+/* Number of the current walk over slots, so that each is filled once in it. */
+static u64 walk;
 
 static DEFINE_RAW_SPINLOCK(ledger);
 static DEFINE_HASHTABLE(ledger_by_irq, 8);
@@ -114,21 +138,31 @@ static struct vb_slot *ledger_slot(struct vb_client *client)
 	return rcu_dereference_protected(client->slot, lockdep_is_held(&ledger));
 }
 
-static int ledger_book(struct vb_client *client, u32 host_irq)
+/* Returns -EEXIST where another client has the number: its producer may go after its host IRQ. */
+static int ledger_book(struct vb_client *client)
 {
 	unsigned long flags;
 	int ret = 0;
 
 	raw_spin_lock_irqsave(&ledger, flags);
-	client->host_irq = host_irq;
-	if (ledger_find(host_irq)) {
+	if (ledger_find(client->host_irq)) {
 		ret = -EEXIST;
 	} else {
-		hash_add(ledger_by_irq, &client->by_irq, host_irq);
+		hash_add(ledger_by_irq, &client->by_irq, client->host_irq);
 		client->booked = true;
 	}
 	raw_spin_unlock_irqrestore(&ledger, flags);
 	return ret;
+}
+
+/* Something was given up that a client which was turned down may have been waiting for. */
+static void note_release(void)
+{
+	atomic_inc(&releases);
+	/* Pairs with note_settled(): either it sees the count, or this sees the client. */
+	smp_mb__after_atomic();
+	if (READ_ONCE(stuck))
+		WRITE_ONCE(unsettled, true);
 }
 
 static void ledger_unbook(struct vb_client *client)
@@ -141,6 +175,7 @@ static void ledger_unbook(struct vb_client *client)
 	client->booked = false;
 	client->host_irq = 0;
 	raw_spin_unlock_irqrestore(&ledger, flags);
+	note_release();
 }
 
 static void ledger_set(bool *what, bool value)
@@ -150,6 +185,17 @@ static void ledger_set(bool *what, bool value)
 	raw_spin_lock_irqsave(&ledger, flags);
 	*what = value;
 	raw_spin_unlock_irqrestore(&ledger, flags);
+}
+
+/* From now on nobody raises the slot's vLPI through the host IRQ of @client. */
+static void slot_stop_raising(struct vb_slot *slot, struct vb_client *client)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&slot->raise_lock, flags);
+	if (slot->raiser == client)
+		slot->raiser = NULL;
+	raw_spin_unlock_irqrestore(&slot->raise_lock, flags);
 }
 
 /* A mapping is gone. Returns what it was in. */
@@ -180,6 +226,7 @@ static struct vb_slot *ledger_drop_mapping(struct vb_client *client)
  */
 int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
 {
+	enum vb_why why = VB_UNKNOWN;
 	struct vb_client *client;
 	struct vb_slot *slot;
 	unsigned long flags;
@@ -193,16 +240,21 @@ int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
 			ret = -EBUSY;
 	} else if (!slot) {
 		ret = -EBUSY;
+		why = VB_ELSEWHERE;
 	} else if (slot->vm->key != vm_key || slot->vintid != vintid) {
 		ret = client->granting ? -EAGAIN : -EBUSY;
+		why = VB_ELSEWHERE;
 	} else if (!client->mapped) {
 		if (!client->granting || slot->mapped) {
 			ret = -EBUSY;
+			why = VB_TAKEN;
 		} else {
 			client->mapped = true;
 			slot->mapped = client;
 		}
 	}
+	if (ret)
+		trace_gate_refuse(client ? client->vm->id : 0, vintid, host_irq, why, ret);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 
 	if (ret)
@@ -241,11 +293,12 @@ void broker_gate_failed(u32 host_irq)
  */
 bool broker_unmapped(u32 host_irq)
 {
+	struct vb_slot *slot = NULL;
 	struct vb_client *client;
-	struct vb_slot *slot;
 	unsigned long flags;
 	bool behind = false;
 
+	rcu_read_lock();
 	raw_spin_lock_irqsave(&ledger, flags);
 	client = ledger_find(host_irq);
 	if (client && client->mapped) {
@@ -256,16 +309,53 @@ bool broker_unmapped(u32 host_irq)
 				WRITE_ONCE(slot->served, false);
 			client->vm->dirty = true;
 		}
+		trace_unmap(client->vm->id, slot ? slot->vintid : 0, host_irq,
+			    behind ? VB_KVM : VB_REVOKED, 0);
 	}
 	raw_spin_unlock_irqrestore(&ledger, flags);
+	/* Whoever is raising it is done when this has the lock. */
+	if (slot)
+		slot_stop_raising(slot, client);
+	rcu_read_unlock();
 
-	if (behind)
+	if (behind) {
 		atomic64_inc(&count.unmaps_behind);
+		note_release();
+	}
 	return behind;
 }
 
+static struct vb_vm *ledger_find_vm(const void *vm_key)
+{
+	struct vb_vm *vm;
+
+	lockdep_assert_held(&ledger);
+	list_for_each_entry(vm, &vms, list)
+		if (vm->key == vm_key)
+			return vm;
+	return NULL;
+}
+
 /**
- * broker_vm_changed - routes or mappings of a VM may have changed
+ * broker_knows - has a VM clients?
+ * @vm_key: the VM.
+ *
+ * Context: any.
+ * Return: whether it has.
+ */
+bool broker_knows(const void *vm_key)
+{
+	unsigned long flags;
+	bool known;
+
+	raw_spin_lock_irqsave(&ledger, flags);
+	known = ledger_find_vm(vm_key);
+	raw_spin_unlock_irqrestore(&ledger, flags);
+	return known;
+}
+
+/**
+ * broker_vm_changed - mappings of a VM may have changed
  * @vm_key: the VM.
  *
  * Context: any.
@@ -275,18 +365,13 @@ bool broker_vm_changed(const void *vm_key)
 {
 	struct vb_vm *vm;
 	unsigned long flags;
-	bool known = false;
 
 	raw_spin_lock_irqsave(&ledger, flags);
-	list_for_each_entry(vm, &vms, list) {
-		if (vm->key == vm_key) {
-			vm->dirty = true;
-			known = true;
-			break;
-		}
-	}
+	vm = ledger_find_vm(vm_key);
+	if (vm)
+		vm->dirty = true;
 	raw_spin_unlock_irqrestore(&ledger, flags);
-	return known;
+	return vm;
 }
 
 /* --- slots ----------------------------------------------------------------------------------- */
@@ -294,6 +379,52 @@ bool broker_vm_changed(const void *vm_key)
 static struct vb_slot *slot_of(struct vb_client *client)
 {
 	return rcu_dereference_protected(client->slot, lockdep_is_held(&arbiter));
+}
+
+/*
+ * Could the reason for which the host IRQ was turned down have gone? Some reasons pass by
+ * themselves. The others lie with the irqchip (it will never map this one) or with what else it
+ * maps: events of the same device that belong to another VM, the same host IRQ elsewhere.
+ */
+static bool may_work_now(const struct vb_client *client)
+{
+	switch (client->error) {
+	case ENOMEM:
+	case EBUSY:
+	case ENXIO:
+		return true;
+	default:
+		return client->tried != atomic_read(&releases);
+	}
+}
+
+/* Is another look at @client worth it, though nothing may tell when? */
+static bool is_unsettled(struct vb_client *client)
+{
+	struct vb_slot *slot = slot_of(client);
+
+	switch (client->state) {
+	case VLPI_BROKER_UNRESOLVED:
+		return true;
+	case VLPI_BROKER_WAITER:
+		return slot && !slot->holder;
+	case VLPI_BROKER_UNMAPPABLE:
+		return slot && !slot->holder && may_work_now(client);
+	default:
+		return false;
+	}
+}
+
+/* See to it that somebody comes back for @client where that is worth it. */
+static void note_settled(struct vb_client *client)
+{
+	if (client->state == VLPI_BROKER_UNMAPPABLE)
+		WRITE_ONCE(stuck, true);
+	/* Pairs with note_release(). */
+	smp_mb();
+	WRITE_ONCE(client->unsettled, !shim_is_leaving(client) && is_unsettled(client));
+	if (client->unsettled)
+		WRITE_ONCE(unsettled, true);
 }
 
 static int slot_compare(const struct vb_slot *slot, const struct vb_vm *vm, u32 vintid)
@@ -329,6 +460,7 @@ static struct vb_slot *slot_find_or_new(struct vb_vm *vm, u32 vintid)
 	slot->vintid = vintid;
 	refcount_set(&slot->refs, 1);
 	mutex_init(&slot->lock);
+	raw_spin_lock_init(&slot->raise_lock);
 	INIT_LIST_HEAD(&slot->queue);
 	rb_link_node(&slot->node, parent, link);
 	rb_insert_color(&slot->node, &slots);
@@ -345,40 +477,52 @@ static void slot_put(struct vb_slot *slot)
 static void slot_set_served(struct vb_slot *slot)
 {
 	unsigned long flags;
+	bool held;
 
 	lockdep_assert_held(&slot->lock);
 	raw_spin_lock_irqsave(&ledger, flags);
 	/* The watch may have emptied the slot since it was granted. */
-	WRITE_ONCE(slot->served, slot->holder && slot->holder->mapped);
+	held = slot->holder && slot->holder->mapped;
+	raw_spin_lock(&slot->raise_lock);
+	WRITE_ONCE(slot->served, held);
+	slot->raiser = held ? slot->holder : NULL;
+	raw_spin_unlock(&slot->raise_lock);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 }
 
 /* Map @client's host IRQ to the slot's vLPI. */
-static int slot_try(struct vb_slot *slot, struct vb_client *client)
+static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vb_why why)
 {
 	int ret;
 
 	lockdep_assert_held(&slot->lock);
+	client->tried = atomic_read(&releases);
 	if (shim_is_forwarded(client->host_irq)) {
 		/* To a VM that is gone: mapping it again would only move that. */
 		ret = -EUCLEAN;
 	} else {
 		ledger_set(&client->granting, true);
-		ret = shim_grant(client);
+		ret = shim_grant(client, slot->vintid);
 		ledger_set(&client->granting, false);
 		if (!ret && !READ_ONCE(client->mapped))
 			ret = -EBUSY;
+	}
+	if (ret == -EAGAIN) {
+		/* Its route leads elsewhere by now, or its event does: it is to be placed anew. */
+		return ret;
 	}
 	if (ret) {
 		atomic64_inc(&count.grant_failures);
 		client->state = VLPI_BROKER_UNMAPPABLE;
 		client->error = -ret;
+		trace_wait(client->vm->id, slot->vintid, client->host_irq, VB_REFUSED, ret);
 		return ret;
 	}
 	atomic64_inc(&count.grants);
 	client->state = VLPI_BROKER_HOLDER;
 	client->error = 0;
 	slot->holder = client;
+	trace_grant(client->vm->id, slot->vintid, client->host_irq, why, 0);
 	return 0;
 }
 
@@ -386,7 +530,7 @@ static int slot_try(struct vb_slot *slot, struct vb_client *client)
  * Give the slot to the first in the queue that can have it, unless it is held. Whoever gets it has
  * the vLPI raised once: KVM's add sends a DISCARD, which drops an edge that was pending.
  */
-static void slot_fill(struct vb_slot *slot)
+static void slot_fill(struct vb_slot *slot, enum vb_why why)
 {
 	struct vb_client *client;
 
@@ -394,30 +538,39 @@ static void slot_fill(struct vb_slot *slot)
 	lockdep_assert_held(&slot->lock);
 
 	if (slot->holder && !READ_ONCE(slot->holder->mapped)) {
+		trace_demote(slot->vm->id, slot->vintid, slot->holder->host_irq, VB_KVM, 0);
+		shim_was_unmapped(slot->holder);
 		slot->holder->state = VLPI_BROKER_WAITER;
 		slot->holder->error = 0;
 		slot->holder = NULL;
 	}
-	if (!slot->holder) {
-		list_for_each_entry(client, &slot->queue, queue) {
-			if (!client->booked || shim_is_leaving(client))
-				continue;
-			if (!slot_try(slot, client))
-				break;
-		}
-		slot_set_served(slot);
-		if (slot->holder)
-			shim_raise_granted(slot->holder);
+	if (slot->holder)
+		return;
+	list_for_each_entry(client, &slot->queue, queue) {
+		if (!client->booked || shim_is_leaving(client))
+			continue;
+		if (client->state == VLPI_BROKER_UNMAPPABLE && !may_work_now(client))
+			continue;
+		if (!slot_try(slot, client, why))
+			break;
 	}
+	slot_set_served(slot);
+	if (slot->holder)
+		shim_raise_granted(slot->holder);
+	else
+		list_for_each_entry(client, &slot->queue, queue)
+			note_settled(client);
 	generation++;
 }
 
 /* Take the mapping back from the holder, whatever KVM makes of it. */
-static void slot_revoke(struct vb_slot *slot)
+static void slot_revoke(struct vb_slot *slot, enum vb_why why)
 {
 	struct vb_client *client = slot->holder;
 
 	lockdep_assert_held(&slot->lock);
+	trace_demote(slot->vm->id, slot->vintid, client->host_irq, why, 0);
+	slot_stop_raising(slot, client);
 	if (READ_ONCE(client->mapped)) {
 		ledger_set(&client->revoking, true);
 		shim_revoke(client);
@@ -425,6 +578,9 @@ static void slot_revoke(struct vb_slot *slot)
 			shim_force_unmap(client);
 		ledger_set(&client->revoking, false);
 		atomic64_inc(&count.revokes);
+		note_release();
+	} else {
+		shim_was_unmapped(client);
 	}
 	slot->holder = NULL;
 }
@@ -448,7 +604,7 @@ static void slot_join(struct vb_slot *slot, struct vb_client *client)
  * that. If nobody can be, the vLPI is raised once in software: taking the mapping back sent a
  * DISCARD, which drops an edge that was pending.
  */
-static void slot_leave(struct vb_client *client)
+static void slot_leave(struct vb_client *client, enum vb_why why)
 {
 	struct vb_slot *slot = slot_of(client);
 	bool held;
@@ -461,17 +617,19 @@ static void slot_leave(struct vb_client *client)
 	mutex_lock(&slot->lock);
 	held = slot->holder == client;
 	if (held)
-		slot_revoke(slot);
+		slot_revoke(slot, why);
 	list_del_init(&client->queue);
 	raw_spin_lock_irqsave(&ledger, flags);
 	RCU_INIT_POINTER(client->slot, NULL);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 	if (held) {
-		slot_fill(slot);
-		if (slot->holder)
+		slot_fill(slot, why);
+		if (slot->holder) {
 			atomic64_inc(&count.promotions);
-		else
+			trace_promote(slot->vm->id, slot->vintid, slot->holder->host_irq, why, 0);
+		} else {
 			shim_raise_granted(client);
+		}
 	}
 	mutex_unlock(&slot->lock);
 
@@ -491,7 +649,7 @@ static struct vb_slot *place(struct vb_client *client)
 	generation++;
 	ret = shim_resolve(client, &vintid);
 	if (slot && (ret || slot->vintid != vintid)) {
-		slot_leave(client);
+		slot_leave(client, VB_REROUTED);
 		slot = NULL;
 	}
 	if (!ret && !slot) {
@@ -500,8 +658,12 @@ static struct vb_slot *place(struct vb_client *client)
 			slot_join(slot, client);
 		else
 			ret = -ENOMEM;
+		/* What it was to another slot says nothing here. */
+		client->state = VLPI_BROKER_IDLE;
 	}
 	if (ret) {
+		if (ret != -EPROTONOSUPPORT && client->state != VLPI_BROKER_UNRESOLVED)
+			trace_resolve_fail(client->vm->id, 0, client->host_irq, VB_NO_LPI, ret);
 		client->error = ret == -EPROTONOSUPPORT ? 0 : -ret;
 		client->state = ret == -EPROTONOSUPPORT ? VLPI_BROKER_NOT_MSI :
 							  VLPI_BROKER_UNRESOLVED;
@@ -510,12 +672,29 @@ static struct vb_slot *place(struct vb_client *client)
 	if (!client->host_irq) {
 		client->state = VLPI_BROKER_IDLE;
 		client->error = 0;
-	} else if (client->state != VLPI_BROKER_HOLDER &&
-		   client->state != VLPI_BROKER_UNMAPPABLE) {
+		return slot;
+	}
+	if (!client->booked) {
+		client->tried = atomic_read(&releases);
+		if (ledger_book(client)) {
+			client->state = VLPI_BROKER_UNMAPPABLE;
+			client->error = EEXIST;
+			return slot;
+		}
+		client->state = VLPI_BROKER_IDLE;
+	}
+	if (client->state == VLPI_BROKER_IDLE) {
 		client->state = VLPI_BROKER_WAITER;
 		client->error = 0;
 	}
 	return slot;
+}
+
+static void fill(struct vb_slot *slot)
+{
+	mutex_lock(&slot->lock);
+	slot_fill(slot, VB_VACANT);
+	mutex_unlock(&slot->lock);
 }
 
 /* The same, and see that the slot there has a holder. */
@@ -523,11 +702,11 @@ static void arbitrate(struct vb_client *client)
 {
 	struct vb_slot *slot = place(client);
 
-	if (!slot)
-		return;
-	mutex_lock(&slot->lock);
-	slot_fill(slot);
-	mutex_unlock(&slot->lock);
+	if (slot)
+		fill(slot);
+	if (client->state == VLPI_BROKER_WAITER)
+		trace_wait(client->vm->id, slot->vintid, client->host_irq, VB_HELD, 0);
+	note_settled(client);
 }
 
 /* --- what happens to clients ----------------------------------------------------------------- */
@@ -552,6 +731,7 @@ struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const ch
 	strscpy(vm->comm, comm, sizeof(vm->comm));
 	strscpy(vm->name, name, sizeof(vm->name));
 	INIT_LIST_HEAD(&vm->list);
+	INIT_LIST_HEAD(&vm->clients);
 	return vm;
 }
 
@@ -591,12 +771,13 @@ int broker_add(struct vb_client *client, struct vb_vm *new_vm)
 	list_add_tail(&vm->list, &vms);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 found:
-	vm->nr_clients++;
 	client->vm = vm;
 	client->id = ++last_client_id;
 	INIT_LIST_HEAD(&client->queue);
 	list_add_tail(&client->list, &clients);
+	list_add_tail(&client->of_vm, &vm->clients);
 	place(client);
+	note_settled(client);
 	mutex_unlock(&arbiter);
 	return used;
 }
@@ -615,10 +796,11 @@ struct vb_vm *broker_remove(struct vb_client *client)
 	bool last;
 
 	mutex_lock(&arbiter);
-	slot_leave(client);
+	slot_leave(client, VB_LEFT);
 	list_del(&client->list);
+	list_del(&client->of_vm);
 	generation++;
-	last = !--vm->nr_clients;
+	last = list_empty(&vm->clients);
 	if (last) {
 		raw_spin_lock_irqsave(&ledger, flags);
 		list_del(&vm->list);
@@ -637,16 +819,11 @@ struct vb_vm *broker_remove(struct vb_client *client)
  */
 void broker_attach(struct vb_client *client, u32 host_irq)
 {
-	int ret;
-
 	mutex_lock(&arbiter);
 	atomic64_inc(&count.attaches);
-	ret = ledger_book(client, host_irq);
+	client->host_irq = host_irq;
+	trace_attach(client->vm->id, 0, host_irq, VB_CONNECTED, 0);
 	arbitrate(client);
-	if (ret) {
-		client->state = VLPI_BROKER_UNMAPPABLE;
-		client->error = -ret;
-	}
 	mutex_unlock(&arbiter);
 }
 
@@ -661,9 +838,10 @@ void broker_attach(struct vb_client *client, u32 host_irq)
 void broker_detach(struct vb_client *client)
 {
 	mutex_lock(&arbiter);
-	slot_leave(client);
+	slot_leave(client, VB_LEFT);
 	ledger_unbook(client);
 	client->state = VLPI_BROKER_IDLE;
+	client->error = 0;
 	/* Without a producer it can still be signalled by hand. */
 	if (!shim_is_leaving(client))
 		arbitrate(client);
@@ -671,23 +849,44 @@ void broker_detach(struct vb_client *client)
 	mutex_unlock(&arbiter);
 }
 
-static void rearbitrate_vm(struct vb_vm *vm, void (*has_waiter)(struct vb_vm *vm))
+/* Place those of @vm's clients anew that @is_to_be says, then fill the slots that they are in. */
+static void rearbitrate_vm(struct vb_vm *vm, bool (*is_to_be)(struct vb_client *client),
+			   void (*has_waiter)(struct vb_vm *vm))
 {
 	struct vb_client *client;
-	bool waiter = false;
+	bool placed = false, waiter = false;
+	struct vb_slot *slot;
 
-	list_for_each_entry(client, &clients, list) {
-		if (client->vm != vm || shim_is_leaving(client))
-			continue;
-		arbitrate(client);
+	lockdep_assert_held(&arbiter);
+	list_for_each_entry(client, &vm->clients, of_vm) {
+		if (!shim_is_leaving(client) && is_to_be(client)) {
+			place(client);
+			placed = true;
+		}
+	}
+	walk++;
+	list_for_each_entry(client, &vm->clients, of_vm) {
+		slot = slot_of(client);
+		if (placed && slot && slot->walked != walk) {
+			slot->walked = walk;
+			fill(slot);
+		}
+	}
+	list_for_each_entry(client, &vm->clients, of_vm) {
 		waiter |= client->state == VLPI_BROKER_WAITER;
+		note_settled(client);
 	}
 	if (waiter)
 		has_waiter(vm);
 }
 
+static bool always(struct vb_client *client)
+{
+	return true;
+}
+
 /**
- * broker_rearbitrate - see to the VMs in which something has changed
+ * broker_rearbitrate - see to the VMs in which something has changed, and to unsettled clients
  * @has_waiter: told of each of them that has a waiter.
  *
  * Context: process, irqbypass's mutex held; may sleep.
@@ -697,13 +896,49 @@ void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
 	struct vb_vm *vm;
 
 	mutex_lock(&arbiter);
+	/* Clients that are found so set them again, as does whoever gives something up. */
+	WRITE_ONCE(unsettled, false);
+	WRITE_ONCE(stuck, false);
 	list_for_each_entry(vm, &vms, list) {
-		if (READ_ONCE(vm->dirty)) {
+		bool dirty = READ_ONCE(vm->dirty);
+
+		if (dirty)
 			ledger_set(&vm->dirty, false);
-			rearbitrate_vm(vm, has_waiter);
+		rearbitrate_vm(vm, dirty ? always : is_unsettled, has_waiter);
+	}
+	mutex_unlock(&arbiter);
+}
+
+/**
+ * broker_routes_changed - see to the clients of a VM whose routes have changed
+ * @vm_key: the VM; one without clients is allowed.
+ * @has_waiter: told if it has a waiter.
+ *
+ * Context: process, irqbypass's mutex held; may sleep.
+ */
+void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *vm))
+{
+	struct vb_vm *vm;
+
+	mutex_lock(&arbiter);
+	list_for_each_entry(vm, &vms, list) {
+		if (vm->key == vm_key) {
+			rearbitrate_vm(vm, shim_route_changed, has_waiter);
+			break;
 		}
 	}
 	mutex_unlock(&arbiter);
+}
+
+/**
+ * broker_is_unsettled - is broker_rearbitrate() to be called again, soon?
+ *
+ * Context: any.
+ * Return: whether a client may become mappable, or has, with nobody to tell.
+ */
+bool broker_is_unsettled(void)
+{
+	return READ_ONCE(unsettled);
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
@@ -726,6 +961,49 @@ bool broker_is_served(struct vb_client *client)
 	served = slot && READ_ONCE(slot->served);
 	rcu_read_unlock();
 	return served;
+}
+
+/**
+ * broker_raise - raise the vLPI of a client through its holder, here and now
+ * @client: added; signalled.
+ *
+ * While hands change there is nobody to raise it through; the raise that ends the change is for
+ * this signal too.
+ *
+ * Context: any.
+ * Return: whether the signal is served; otherwise KVM serves it: the slot is not held, or the guest
+ *	has its ITS or its LPIs off.
+ */
+bool broker_raise(struct vb_client *client)
+{
+	struct vb_slot *slot;
+	unsigned long flags;
+	bool done = false;
+
+	rcu_read_lock();
+	slot = rcu_dereference(client->slot);
+	if (slot) {
+		raw_spin_lock_irqsave(&slot->raise_lock, flags);
+		if (slot->raiser)
+			done = shim_raise_through(slot->raiser);
+		else
+			done = READ_ONCE(slot->served);
+		raw_spin_unlock_irqrestore(&slot->raise_lock, flags);
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/**
+ * broker_is_due - is a signal that is not served a reason to look at the client again?
+ * @client: added.
+ *
+ * Context: any.
+ * Return: whether it may be mappable by now: broker_rearbitrate() is to be called.
+ */
+bool broker_is_due(struct vb_client *client)
+{
+	return READ_ONCE(client->unsettled);
 }
 
 /**
@@ -761,6 +1039,18 @@ void broker_unlock_slot(struct vb_slot *slot)
 	slot_put(slot);
 }
 
+static u32 vintid_of(struct vb_client *client)
+{
+	struct vb_slot *slot;
+	u32 vintid;
+
+	rcu_read_lock();
+	slot = rcu_dereference(client->slot);
+	vintid = slot ? slot->vintid : 0;
+	rcu_read_unlock();
+	return vintid;
+}
+
 /**
  * broker_count_signal - an eventfd signal was taken
  * @client: whose.
@@ -771,28 +1061,46 @@ void broker_count_signal(struct vb_client *client)
 {
 	atomic64_inc(&client->signals);
 	atomic64_inc(&count.signals);
+	if (trace_fallback_signal_enabled())
+		trace_fallback_signal(client->vm->id, vintid_of(client),
+				      READ_ONCE(client->host_irq), VB_HELD, 0);
 }
 
 /**
- * broker_count_injection - an MSI was injected for signals taken
+ * broker_count_injection - an interrupt was raised for signals taken
  * @client: whose.
+ * @how: VB_THREAD or VB_INLINE.
  *
  * Context: any.
  */
-void broker_count_injection(struct vb_client *client)
+void broker_count_injection(struct vb_client *client, enum vb_why how)
 {
 	atomic64_inc(&client->injections);
 	atomic64_inc(&count.injections);
+	if (trace_fallback_inject_enabled())
+		trace_fallback_inject(client->vm->id, vintid_of(client),
+				      READ_ONCE(client->host_irq), how, 0);
 }
 
 /**
  * broker_count_forced_unmap - KVM left a host IRQ forwarded, and it was unmapped
+ * @host_irq: it.
  *
  * Context: any.
  */
-void broker_count_forced_unmap(void)
+void broker_count_forced_unmap(u32 host_irq)
 {
+	struct vb_client *client;
+	struct vb_slot *slot;
+	unsigned long flags;
+
 	atomic64_inc(&count.forced_unmaps);
+	raw_spin_lock_irqsave(&ledger, flags);
+	client = ledger_find(host_irq);
+	slot = client ? ledger_slot(client) : NULL;
+	trace_forced_unmap(client ? client->vm->id : 0, slot ? slot->vintid : 0, host_irq,
+			   client ? VB_LEAKED : VB_STRAY, 0);
+	raw_spin_unlock_irqrestore(&ledger, flags);
 }
 
 /**

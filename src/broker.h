@@ -9,6 +9,8 @@
 
 #include <linux/vlpi_broker.h>
 
+#include "why.h"
+
 struct kthread_worker;
 struct vb_slot;
 
@@ -17,7 +19,7 @@ struct vb_slot;
  * @id: never used again while the module is loaded.
  * @key: identity of the VM while it has a client; compared, never followed.
  * @list: in the list of VMs.
- * @nr_clients: clients of this VM.
+ * @clients: of this VM, in the order of their ids.
  * @dirty: something in the VM changed, its clients are to be arbitrated again (ledger).
  * @pid: of the VMM.
  * @comm: command name of the VMM.
@@ -28,7 +30,7 @@ struct vb_vm {
 	u64 id;
 	const void *key;
 	struct list_head list;
-	unsigned int nr_clients;
+	struct list_head clients;
 	bool dirty;
 	int pid;
 	char comm[16];
@@ -41,10 +43,13 @@ struct vb_vm {
  * @id: ascending, never used again.
  * @vm: its VM; there is one as long as the client is known to the arbiter.
  * @list: in the list of clients, by @id.
- * @slot: what its route leads to now; RCU for broker_is_served().
+ * @of_vm: in the list of its VM's clients, by @id.
+ * @slot: what its route leads to now; RCU for the signals.
  * @queue: in the slot's queue.
  * @state: what it is to the slot.
  * @error: errno behind the state.
+ * @tried: how many mappings had been given up anywhere when its host IRQ was last turned down.
+ * @unsettled: see is_unsettled() in broker.c; for broker_is_due().
  * @host_irq: of its producer, 0 without one.
  * @by_irq: in the ledger.
  * @booked: whether @by_irq is in the ledger.
@@ -65,10 +70,13 @@ struct vb_client {
 	u64 id;
 	struct vb_vm *vm;
 	struct list_head list;
+	struct list_head of_vm;
 	struct vb_slot __rcu *slot;
 	struct list_head queue;
 	enum vlpi_broker_state state;
 	int error;
+	int tried;
+	bool unsettled;
 	u32 host_irq;
 	struct hlist_node by_irq;
 	bool booked;
@@ -91,18 +99,23 @@ void broker_vm_free(struct vb_vm *vm);
 void broker_attach(struct vb_client *client, u32 host_irq);
 void broker_detach(struct vb_client *client);
 void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm));
+void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *vm));
+bool broker_is_unsettled(void);
 
 bool broker_is_served(struct vb_client *client);
+bool broker_raise(struct vb_client *client);
+bool broker_is_due(struct vb_client *client);
 void broker_count_signal(struct vb_client *client);
 struct vb_slot *broker_lock_slot(struct vb_client *client);
 void broker_unlock_slot(struct vb_slot *slot);
-void broker_count_injection(struct vb_client *client);
+void broker_count_injection(struct vb_client *client, enum vb_why how);
 
 int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
 void broker_gate_failed(u32 host_irq);
 bool broker_unmapped(u32 host_irq);
+bool broker_knows(const void *vm_key);
 bool broker_vm_changed(const void *vm_key);
-void broker_count_forced_unmap(void);
+void broker_count_forced_unmap(u32 host_irq);
 void broker_count_repair(void);
 
 void broker_set_live(bool on);

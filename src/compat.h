@@ -13,7 +13,9 @@
 #include "probed.h"
 
 #include <linux/ftrace.h>
+#include <linux/interrupt.h>
 #include <linux/irqbypass.h>
+#include <linux/irqchip/arm-gic-v3.h>
 #include <linux/irqnr.h>
 #include <linux/kthread.h>
 #include <linux/kvm_host.h>
@@ -35,6 +37,9 @@
 #endif
 #if PROBE_LPI_LIST + PROBE_LPI_XARRAY != 1
 #error "vlpi_broker: struct vgic_dist keeps LPIs in a new way here; see src/probes/lpi_*.c"
+#endif
+#if PROBE_LPIS_ENABLED_CTLR + PROBE_LPIS_ENABLED_BOOL != 1
+#error "vlpi_broker: whether LPIs are on is said in a new way; see src/probes/lpis_enabled_*.c"
 #endif
 #if PROBE_FTRACE_ARGS + PROBE_FTRACE_REGS + PROBE_FTRACE_PT_REGS != 1
 #error "vlpi_broker: ftrace gives registers in a new way here; see src/probes/ftrace_*.c"
@@ -154,6 +159,35 @@ static inline void compat_unset_forwarding(typeof(kvm_vgic_v4_unset_forwarding) 
 {
 #if !PROBE_UNSET_BY_ROUTE
 	unset(kvm, host_irq);
+#endif
+}
+
+/* Has the guest LPIs enabled on this vCPU's redistributor? */
+static inline bool compat_lpis_enabled(struct kvm_vcpu *vcpu)
+{
+#if PROBE_LPIS_ENABLED_CTLR
+	return atomic_read(&vcpu->arch.vgic_cpu.ctlr) == GICR_CTLR_ENABLE_LPIS;
+#else
+	return READ_ONCE(vcpu->arch.vgic_cpu.lpis_enabled);
+#endif
+}
+
+/* How a host IRQ is aimed; __irq_set_affinity() is exported nowhere, so both are looked up. */
+#if PROBE_IRQ_SET_AFFINITY_FORCE
+#define COMPAT_SET_AFFINITY	"__irq_set_affinity"
+#define compat_set_affinity_t	typeof(__irq_set_affinity)
+#else
+#define COMPAT_SET_AFFINITY	"irq_set_affinity"
+#define compat_set_affinity_t	typeof(irq_set_affinity)
+#endif
+
+static inline void compat_set_affinity(compat_set_affinity_t *set, u32 host_irq,
+				       const struct cpumask *mask)
+{
+#if PROBE_IRQ_SET_AFFINITY_FORCE
+	set(host_irq, mask, false);
+#else
+	set(host_irq, mask);
 #endif
 }
 

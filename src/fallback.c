@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A signal of an irqfd whose vLPI is held becomes a guest MSI, on a thread.
+ * A signal of an irqfd whose vLPI is held becomes a guest MSI, on a thread or at once.
  *
  * A signal reaches KVM through the callback in the irqfd's wait-queue entry. Ours stands in front
  * of it from registration until KVM has removed the entry, and decides anew at each signal: while
- * the slot has a holder, or hands are changing, it queues the irqfd's work on the VM's worker;
- * anything else goes to KVM's own callback, EPOLLHUP included. An irqfd without a producer is
- * served too, since user space may signal it by hand.
+ * the slot has a holder, or hands are changing, the signal is ours; anything else goes to KVM's own
+ * callback, EPOLLHUP included. An irqfd without a producer is served too, since user space may
+ * signal it by hand. A signal that KVM serves because the slot is empty, though its client could
+ * perhaps be mapped by now, has that looked at.
  *
+ * With fallback=thread the irqfd's work is queued on the VM's worker.
  * The thread injects what KVM_SIGNAL_MSI would, from a fresh snapshot of the route and under the
  * slot's mutex, so that the holder through which KVM raises it stays the holder meanwhile. An LPI
  * is an edge: signals that come before the thread has run merge into one injection.
  *
  * There is one worker a VM, made when the VM first has a waiter. It lives in the cgroups of the
- * VMM, as vhost's do: a guest is not to buy host time with its interrupts. Where there is none (no
- * memory, or a fatal signal to the VMM while it was being made), KVM's own path injects; that is
- * right too, since KVM raises through the holder, and only wants for the slot's mutex.
+ * VMM, as vhost's do, with the nice value of fallback_nice: a guest is not to buy host time with
+ * its interrupts. Where there is none (no memory, or a fatal signal to the VMM while it was being
+ * made), KVM's own path injects; that is right too, since KVM raises through the holder, and only
+ * wants for the slot's mutex.
+ *
+ * With fallback=inline the vLPI is raised through the holder's host IRQ by the wake-up itself: no
+ * thread, no exit of the guest, and an ITS command in hard interrupt context.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -34,6 +40,21 @@
 #include "its_shim.h"
 #include "port.h"
 
+/* Module parameters, for waiters and workers to come: see main.c. */
+bool fallback_inline;
+int fallback_nice;
+
+static void (*kick_arbiter)(void);
+
+/**
+ * fallback_init - before the first irqfd is taken
+ * @kick: to be called, in any context, where unsettled clients are to be looked at.
+ */
+void fallback_init(void (*kick)(void))
+{
+	kick_arbiter = kick;
+}
+
 static void inject(struct kthread_work *work)
 {
 	struct vb_port *port = container_of(work, struct vb_port, inject);
@@ -42,7 +63,28 @@ static void inject(struct kthread_work *work)
 	slot = broker_lock_slot(&port->client);
 	shim_raise(&port->client);
 	broker_unlock_slot(slot);
-	broker_count_injection(&port->client);
+	broker_count_injection(&port->client, VB_THREAD);
+}
+
+/* Is a signal of this irqfd taken? It has been seen to then, or will be. */
+static bool take_signal(struct vb_port *port)
+{
+	struct kthread_worker *worker;
+
+	if (READ_ONCE(port->raises_inline)) {
+		if (!broker_raise(&port->client))
+			return false;
+		broker_count_signal(&port->client);
+		broker_count_injection(&port->client, VB_INLINE);
+		return true;
+	}
+	/* Pairs with fallback_prepare(). */
+	worker = smp_load_acquire(&port->client.vm->worker);
+	if (!worker || !broker_is_served(&port->client))
+		return false;
+	broker_count_signal(&port->client);
+	kthread_queue_work(worker, &port->inject);
+	return true;
 }
 
 /* Called with the lock of the eventfd's wait queue held and interrupts off. */
@@ -50,29 +92,29 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 {
 	struct kvm_kernel_irqfd *irqfd = container_of(wait, struct kvm_kernel_irqfd, wait);
 	__poll_t events = key_to_poll(key);
-	struct kthread_worker *worker;
 	struct vb_port *port;
+	bool taken = false;
 	u64 ignored;
+	int ret;
 
 	rcu_read_lock();
 	/* It is there as long as the entry is in the wait queue. */
 	port = port_find(irqfd);
-	/* Pairs with fallback_prepare(). */
-	worker = smp_load_acquire(&port->client.vm->worker);
-	if (!(events & EPOLLIN) || events & EPOLLHUP || !worker || shim_is_leaving(&port->client) ||
-	    !broker_is_served(&port->client)) {
-		wait_queue_func_t kvm_wake = port->kvm_wake;
-
-		rcu_read_unlock();
-		return kvm_wake(wait, mode, sync, key);
+	if (events & EPOLLIN && !(events & EPOLLHUP) && !shim_is_leaving(&port->client)) {
+		taken = take_signal(port);
+		if (!taken && broker_is_due(&port->client))
+			kick_arbiter();
 	}
-	/* KVM reads the eventfd, and keeps the signal from others, where it waits exclusively. */
-	if (wait->flags & WQ_FLAG_EXCLUSIVE)
-		eventfd_ctx_do_read(irqfd->eventfd, &ignored);
-	broker_count_signal(&port->client);
-	kthread_queue_work(worker, &port->inject);
+	if (taken) {
+		/* Where KVM waits exclusively, it reads the eventfd and keeps the signal. */
+		ret = !!(wait->flags & WQ_FLAG_EXCLUSIVE);
+		if (ret)
+			eventfd_ctx_do_read(irqfd->eventfd, &ignored);
+	} else {
+		ret = port->kvm_wake(wait, mode, sync, key);
+	}
 	rcu_read_unlock();
-	return !!(wait->flags & WQ_FLAG_EXCLUSIVE);
+	return ret;
 }
 
 /**
@@ -86,9 +128,23 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 void fallback_take(struct vb_port *port)
 {
 	kthread_init_work(&port->inject, inject);
+	fallback_choose(port);
 	port->kvm_wake = READ_ONCE(port->irqfd->wait.func);
 	/* The port is complete, and in the table, before a signal comes to ask for it. */
 	smp_store_release(&port->irqfd->wait.func, wake);
+}
+
+/**
+ * fallback_choose - serve an irqfd as the parameter says now
+ * @port: that is becoming a waiter.
+ *
+ * A signal that is under way goes either way; each is right.
+ *
+ * Context: any.
+ */
+void fallback_choose(struct vb_port *port)
+{
+	WRITE_ONCE(port->raises_inline, READ_ONCE(fallback_inline));
 }
 
 /* The VMM may have exited by now, or be about to: then the worker stays where it was made. */
@@ -126,6 +182,7 @@ void fallback_prepare(struct vb_vm *vm)
 				    vm->pid, PTR_ERR(worker));
 		return;
 	}
+	set_user_nice(worker->task, READ_ONCE(fallback_nice));
 	join_cgroups(worker->task, vm->pid);
 	/* Ready before wake() queues to it. */
 	smp_store_release(&vm->worker, worker);

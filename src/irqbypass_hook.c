@@ -47,6 +47,38 @@ static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
 	return container_of(kvm_cons, struct kvm_kernel_irqfd, consumer);
 }
 
+/* --- coming back to what could not be settled ------------------------------------------------ */
+
+/* Delays between looks at unsettled clients: a vLPI is not to be idle for more than 100 ms. */
+#define FIRST_LOOK_MS	10
+#define LAST_LOOK_MS	80
+
+static struct workqueue_struct *kick_wq;
+static void kick_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(kick, kick_work);
+/* Whether bypass_kick() was called since the last look. */
+static atomic_t kicked = ATOMIC_INIT(0);
+/* Of kick_work() alone. */
+static unsigned int look_ms = FIRST_LOOK_MS;
+
+/**
+ * bypass_kick - have the clients of changed VMs, and unsettled ones, arbitrated again, soon
+ *
+ * Context: any.
+ */
+void bypass_kick(void)
+{
+	atomic_set(&kicked, 1);
+	mod_delayed_work(kick_wq, &kick, 0);
+}
+
+/* Nothing is queued, and no timer runs, while nobody is unsettled. */
+static void come_back(void)
+{
+	if (broker_is_unsettled())
+		queue_delayed_work(kick_wq, &kick, msecs_to_jiffies(FIRST_LOOK_MS));
+}
+
 /* --- the proxy ------------------------------------------------------------------------------- */
 
 static int proxy_add_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
@@ -54,9 +86,11 @@ static int proxy_add_producer(struct irq_bypass_consumer *cons, struct irq_bypas
 	struct vb_port *port = container_of(cons, struct vb_port, proxy);
 
 	port->prod = prod;
+	fallback_choose(port);
 	broker_attach(&port->client, prod->irq);
-	if (port->client.state != VLPI_BROKER_HOLDER)
+	if (port->client.state != VLPI_BROKER_HOLDER && !port->raises_inline)
 		fallback_prepare(port->client.vm);
+	come_back();
 	return 0;
 }
 
@@ -66,6 +100,7 @@ static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 
 	broker_detach(&port->client);
 	port->prod = NULL;
+	come_back();
 }
 
 static struct vb_vm *vm_record(struct kvm *kvm)
@@ -219,7 +254,8 @@ static struct hook_set register_set = { .hooks = &register_hook, .nr = 1 };
 struct locked_work {
 	struct irq_bypass_consumer cons;
 	struct irq_bypass_producer prod;
-	void (*fn)(void);
+	void (*fn)(const void *arg);
+	const void *arg;
 	bool done;
 };
 
@@ -227,7 +263,7 @@ static int locked_add_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 {
 	struct locked_work *work = container_of(cons, struct locked_work, cons);
 
-	work->fn();
+	work->fn(work->arg);
 	work->done = true;
 	return -ECANCELED;
 }
@@ -241,12 +277,13 @@ static void locked_del_producer(struct irq_bypass_consumer *cons, struct irq_byp
  * Call @fn under irqbypass's mutex. Returns 0, or irqbypass's errno (-ENOMEM) where it was not
  * called.
  */
-static int run_locked(void (*fn)(void))
+static int run_locked(void (*fn)(const void *arg), const void *arg)
 {
 	struct locked_work work = {
 		.cons.add_producer = locked_add_producer,
 		.cons.del_producer = locked_del_producer,
 		.fn = fn,
+		.arg = arg,
 	};
 	int ret;
 
@@ -258,30 +295,47 @@ static int run_locked(void (*fn)(void))
 	return work.done ? 0 : ret;
 }
 
-static void rearbitrate(void)
+static void has_waiter(struct vb_vm *vm)
 {
-	broker_rearbitrate(fallback_prepare);
+	if (!READ_ONCE(fallback_inline))
+		fallback_prepare(vm);
 }
 
-static struct workqueue_struct *kick_wq;
-static void kick_work(struct work_struct *work);
-static DECLARE_DELAYED_WORK(kick, kick_work);
+static void rearbitrate(const void *arg)
+{
+	broker_rearbitrate(has_waiter);
+}
 
 static void kick_work(struct work_struct *work)
 {
+	bool was_kicked = atomic_xchg(&kicked, 0);
 	/* Without memory now there may be some in a moment, and the change is still noted. */
-	if (run_locked(rearbitrate))
-		queue_delayed_work(kick_wq, &kick, HZ / 20);
+	bool failed = run_locked(rearbitrate, NULL);
+
+	look_ms = was_kicked ? FIRST_LOOK_MS : min(2 * look_ms, LAST_LOOK_MS);
+	if (failed || broker_is_unsettled())
+		queue_delayed_work(kick_wq, &kick, msecs_to_jiffies(look_ms));
+}
+
+static void arbitrate_routes(const void *vm_key)
+{
+	broker_routes_changed(vm_key, has_waiter);
+	come_back();
 }
 
 /**
- * bypass_kick - have the clients of changed VMs arbitrated again, soon
+ * bypass_routes_changed - have the clients of a VM arbitrated again, where their routes changed
+ * @vm_key: the VM.
  *
- * Context: any.
+ * Context: process; may sleep; kvm->irq_lock may be held, which nothing below takes.
  */
-void bypass_kick(void)
+void bypass_routes_changed(const void *vm_key)
 {
-	mod_delayed_work(kick_wq, &kick, 0);
+	if (!broker_knows(vm_key))
+		return;
+	/* Without memory for it, it is done a little later. */
+	if (run_locked(arbitrate_routes, vm_key) && broker_vm_changed(vm_key))
+		bypass_kick();
 }
 
 /* --- loading and unloading ------------------------------------------------------------------- */
@@ -350,7 +404,7 @@ static void dead_stray(u32 host_irq)
 
 static int cure_result;
 
-static void cure_strays(void)
+static void cure_strays(const void *arg)
 {
 	cure_result = shim_cure_strays(broker_is_booked, dead_stray);
 	broker_set_live(true);
@@ -369,7 +423,7 @@ void bypass_take_over(void)
 	int taken, locked;
 
 	taken = shim_each_vm(take_over_vm);
-	locked = run_locked(cure_strays);
+	locked = run_locked(cure_strays, NULL);
 	broker_set_live(true);
 	if (taken || locked || cure_result)
 		pr_warn("no memory to take over all VMs that are running: reboot their guests\n");

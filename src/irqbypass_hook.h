@@ -8,5 +8,6 @@ int bypass_init(void);
 void bypass_remove_hooks(void);
 void bypass_take_over(void);
 void bypass_kick(void);
+void bypass_routes_changed(const void *vm_key);
 
 #endif /* VLPI_BROKER_IRQBYPASS_HOOK_H */

@@ -16,12 +16,18 @@
  * An interrupt is raised by what KVM_SIGNAL_MSI does. With the vLPI held KVM raises it through the
  * holder's host IRQ, so that the ITS makes it pending in the hardware, whatever the LPI's enable
  * bit says at that moment; but only without a cached translation of the MSI, so KVM's cache is
- * emptied after each grant (nothing enters it for a vLPI that is forwarded).
+ * emptied after each grant (nothing enters it for a vLPI that is forwarded). All of that sleeps;
+ * shim_raise_through() is the same for a wake-up.
+ *
+ * The irqchip refuses to move a forwarded interrupt, also away from a CPU that goes offline. So
+ * each one that is unmapped is looked at, and aimed at a CPU that is online.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
+#include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqchip/arm-gic-v4.h>
 #include <linux/kvm_host.h>
@@ -49,6 +55,7 @@ static struct {
 	typeof(kvm_send_userspace_msi) *send_msi;
 	typeof(kvm_vgic_v4_unset_forwarding) *unset_forwarding;
 	typeof(kvm_irq_routing_update) *routing_update;
+	compat_set_affinity_t *set_affinity;
 	typeof(its_map_vlpi) *map_vlpi;
 	typeof(its_unmap_vlpi) *unmap_vlpi;
 	typeof(its_get_vlpi) *get_vlpi;
@@ -68,6 +75,7 @@ static const struct hook_symbol borrowed[] = {
 	{ "kvm_send_userspace_msi", &real.send_msi },
 	{ "kvm_vgic_v4_unset_forwarding", &real.unset_forwarding },
 	{ "kvm_irq_routing_update", &real.routing_update },
+	{ COMPAT_SET_AFFINITY, &real.set_affinity },
 	{ "its_map_vlpi", &real.map_vlpi },
 	{ "its_unmap_vlpi", &real.unmap_vlpi },
 	{ "its_get_vlpi", &real.get_vlpi },
@@ -137,17 +145,37 @@ static bool is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map)
 	       !real.get_vlpi(host_irq, &now) && now.vm == map->vm && now.vintid == map->vintid;
 }
 
-/* Unmap past the watch, after telling what it would have told. */
+/* Unmap past the watch, after telling what it would have told. reaim() is to follow. */
 static void unmap_vlpi(u32 host_irq)
 {
 	events->unmapped(host_irq);
 	real.unmap_vlpi(host_irq);
 }
 
+/*
+ * After a host IRQ was unmapped: see that it reaches a CPU. While it was forwarded the irqchip did
+ * not follow when its CPU went offline, and the interrupt core did not look again.
+ */
+static void reaim(u32 host_irq)
+{
+	const struct cpumask *wanted, *effective;
+	struct irq_data *data;
+
+	data = irq_get_irq_data(host_irq);
+	if (!data || irqd_is_forwarded_to_vcpu(data))
+		return;
+	effective = irq_data_get_effective_affinity_mask(data);
+	if (cpumask_empty(effective) || cpumask_intersects(effective, cpu_online_mask))
+		return;
+	wanted = irq_data_get_affinity_mask(data);
+	compat_set_affinity(real.set_affinity, host_irq,
+			    cpumask_intersects(wanted, cpu_online_mask) ? wanted : cpu_online_mask);
+}
+
 /* --- KVM's belief ---------------------------------------------------------------------------- */
 
-/* Does KVM believe that one of the VM's LPIs is forwarded from this host IRQ? Is it to, further? */
-static bool kvm_believes(struct kvm *kvm, u32 host_irq, bool correct_it)
+/* If KVM believes that one of the VM's LPIs is forwarded from this host IRQ, it is corrected. */
+static void correct_kvm(struct kvm *kvm, u32 host_irq)
 {
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct vgic_irq *irq;
@@ -158,7 +186,7 @@ static bool kvm_believes(struct kvm *kvm, u32 host_irq, bool correct_it)
 	compat_for_each_lpi(dist, irq) {
 		raw_spin_lock(&irq->irq_lock);
 		found = irq->hw && irq->host_irq == host_irq;
-		if (found && correct_it) {
+		if (found) {
 			struct vgic_cpu *cpu = &irq->target_vcpu->arch.vgic_cpu;
 
 			atomic_dec(&cpu->vgic_v3.its_vpe.vlpi_count);
@@ -170,9 +198,8 @@ static bool kvm_believes(struct kvm *kvm, u32 host_irq, bool correct_it)
 			break;
 	}
 	compat_lpis_unlock(dist, flags);
-	if (found && correct_it)
+	if (found)
 		events->repair();
-	return found;
 }
 
 static struct kvm_msi route_to_msi(const struct kvm_kernel_irq_routing_entry *route)
@@ -206,12 +233,12 @@ static void unmap_for_kvm(struct kvm *kvm, const struct kvm_kernel_irq_routing_e
 
 	if (!IS_ERR_OR_NULL(its))
 		mutex_lock(&its->its_lock);
-	if (COMPAT_UNSET_BY_ROUTE) {
-		kvm_believes(kvm, host_irq, true);
-	} else {
+	if (!COMPAT_UNSET_BY_ROUTE) {
 		events->unmapped(host_irq);
 		compat_unset_forwarding(real.unset_forwarding, kvm, host_irq);
 	}
+	/* What is left: all of it where KVM goes by the route, or where its unset does nothing. */
+	correct_kvm(kvm, host_irq);
 	if (shim_is_forwarded(host_irq))
 		unmap_vlpi(host_irq);
 	if (!IS_ERR_OR_NULL(its))
@@ -276,8 +303,7 @@ static compat_unmap_t watch(int host_irq)
 		 * whose handler signals the irqfd, which raises it again. The caller has its_lock.
 		 */
 		if (COMPAT_UNSET_BY_ROUTE && map.vm)
-			kvm_believes(container_of(map.vm, struct kvm, arch.vgic.its_vm), host_irq,
-				     true);
+			correct_kvm(container_of(map.vm, struct kvm, arch.vgic.its_vm), host_irq);
 		events->kick();
 	}
 	hook_leave();
@@ -296,6 +322,7 @@ static void del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_pro
 	hook_enter();
 	if (shim_is_forwarded(prod->irq))
 		unmap_for_kvm(irqfd->kvm, &irqfd->irq_entry, prod->irq);
+	reaim(prod->irq);
 	hook_leave();
 }
 
@@ -310,7 +337,8 @@ static void routing_update(struct kvm *kvm)
 {
 	hook_enter();
 	real.routing_update(kvm);
-	vm_changed(kvm);
+	/* Before the VMM goes on: what is raised from then on has to arrive at the new route. */
+	events->routes_changed(kvm);
 	hook_leave();
 }
 
@@ -438,6 +466,51 @@ static void snapshot_route(struct kvm_kernel_irqfd *irqfd,
 }
 
 /**
+ * shim_route_changed - does the route of an irqfd differ from when it was resolved last?
+ * @client: of the irqfd.
+ *
+ * Context: process.
+ * Return: whether shim_resolve() may say something else because of it.
+ */
+bool shim_route_changed(struct vb_client *client)
+{
+	struct vb_port *port = port_of(client);
+	struct kvm_kernel_irq_routing_entry *seen = &port->seen, route;
+
+	snapshot_route(port->irqfd, &route);
+	if (route.type != seen->type)
+		return true;
+	return route.type == KVM_IRQ_ROUTING_MSI &&
+	       (route.msi.address_lo != seen->msi.address_lo ||
+		route.msi.address_hi != seen->msi.address_hi ||
+		route.msi.data != seen->msi.data || route.msi.devid != seen->msi.devid);
+}
+
+/*
+ * The LPI at the end of a route to an MSI. It is the guest's to take away as soon as the ITS is
+ * unlocked again: no use for it but once it is mapped, and then as long as it is. Returns what
+ * shim_resolve() does.
+ */
+static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route,
+		   struct vgic_its **its_found, struct vgic_irq **irq_found, u32 *vintid)
+{
+	struct vgic_its *its;
+	int ret;
+
+	its = route_to_its(kvm, route);
+	if (IS_ERR(its))
+		return PTR_ERR(its);
+	mutex_lock(&its->its_lock);
+	ret = real.resolve_lpi(kvm, its, route->msi.devid, route->msi.data, irq_found);
+	if (!ret)
+		*vintid = (*irq_found)->intid;
+	mutex_unlock(&its->its_lock);
+	*its_found = its;
+	/* Positive: an error code of the emulated ITS. */
+	return ret > 0 ? -ENXIO : ret;
+}
+
+/**
  * shim_resolve - which vLPI does the route of an irqfd lead to now?
  * @client: of the irqfd.
  * @vintid: INTID of the vLPI.
@@ -450,52 +523,47 @@ static void snapshot_route(struct kvm_kernel_irqfd *irqfd,
 int shim_resolve(struct vb_client *client, u32 *vintid)
 {
 	struct vb_port *port = port_of(client);
-	struct kvm_kernel_irq_routing_entry route;
+	struct kvm_kernel_irq_routing_entry *route = &port->seen;
 	struct vgic_irq *irq;
 	struct vgic_its *its;
-	int ret;
 
-	snapshot_route(port->irqfd, &route);
-	if (route.type != KVM_IRQ_ROUTING_MSI) {
+	snapshot_route(port->irqfd, route);
+	if (route->type != KVM_IRQ_ROUTING_MSI) {
 		client->devid = 0;
 		client->eventid = 0;
 		return -EPROTONOSUPPORT;
 	}
-	client->devid = route.msi.devid;
-	client->eventid = route.msi.data;
-
-	its = route_to_its(port->kvm, &route);
-	if (IS_ERR(its))
-		return PTR_ERR(its);
-	mutex_lock(&its->its_lock);
-	ret = real.resolve_lpi(port->kvm, its, route.msi.devid, route.msi.data, &irq);
-	if (!ret)
-		*vintid = irq->intid;
-	mutex_unlock(&its->its_lock);
-	/* Positive: an error code of the emulated ITS. */
-	return ret > 0 ? -ENXIO : ret;
+	client->devid = route->msi.devid;
+	client->eventid = route->msi.data;
+	return resolve(port->kvm, route, &its, &irq, vintid);
 }
 
 /**
  * shim_grant - have a client's host IRQ mapped to the vLPI of its route
  * @client: with a producer; the gate lets it through.
+ * @vintid: that its route led to when it was resolved.
  *
  * KVM's add says 0 too when it has done nothing, so the caller is to look at what passed the gate.
  *
  * Context: process, irqbypass's mutex held; takes KVM's its_lock.
- * Return: 0, or KVM's errno.
+ * Return: 0; -EAGAIN where the route leads elsewhere by now; or KVM's errno.
  */
-int shim_grant(struct vb_client *client)
+int shim_grant(struct vb_client *client, u32 vintid)
 {
 	struct vb_port *port = port_of(client);
 	struct irq_bypass_consumer *kvm_cons = &port->irqfd->consumer;
 	struct irq_bypass_consumer *cons = &port->granted.consumer;
+	u32 vintid_now;
 	int ret;
 
 	port->granted.kvm = port->kvm;
 	snapshot_route(port->irqfd, &port->granted.irq_entry);
-	if (port->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI)
-		return -EPROTONOSUPPORT;
+	/* Halting the guest for nothing would let it halt itself as often as it likes. */
+	if (port->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI ||
+	    resolve(port->kvm, &port->granted.irq_entry, &port->granted_its, &port->granted_irq,
+		    &vintid_now) ||
+	    vintid_now != vintid)
+		return -EAGAIN;
 
 	if (kvm_cons->stop)
 		kvm_cons->stop(cons);
@@ -532,6 +600,7 @@ void shim_revoke(struct vb_client *client)
 		real.del_producer(cons, port->prod);
 	if (kvm_cons->start)
 		kvm_cons->start(cons);
+	reaim(client->host_irq);
 }
 
 /**
@@ -545,23 +614,40 @@ void shim_force_unmap(struct vb_client *client)
 	struct vb_port *port = port_of(client);
 
 	unmap_for_kvm(port->kvm, &port->granted.irq_entry, client->host_irq);
-	events->forced_unmap();
-}
-
-static void raise(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route)
-{
-	struct kvm_msi msi = route_to_msi(route);
-
-	/* What it says is for a VMM: a guest that has the interrupt off gets none. */
-	if (route->type == KVM_IRQ_ROUTING_MSI)
-		real.send_msi(kvm, &msi);
+	reaim(client->host_irq);
+	events->forced_unmap(client->host_irq);
 }
 
 /**
- * shim_raise - inject the MSI that an irqfd stands for
+ * shim_was_unmapped - KVM has unmapped a client's host IRQ by itself
+ * @client: with a producer.
+ *
+ * What could not be done with KVM's locks held is done here.
+ *
+ * Context: process, irqbypass's mutex held.
+ */
+void shim_was_unmapped(struct vb_client *client)
+{
+	reaim(client->host_irq);
+}
+
+/* What KVM says to it is for a VMM: a guest that has the interrupt off gets none. */
+static void send_msi(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route)
+{
+	struct kvm_msi msi = route_to_msi(route);
+
+	real.send_msi(kvm, &msi);
+}
+
+/**
+ * shim_raise - inject what an irqfd stands for
  * @client: of the irqfd.
  *
- * Context: process; takes KVM's its_lock.
+ * That is no MSI any more where its route has changed since the signal: KVM's own work then injects
+ * what it leads to now, if anything.
+ *
+ * Context: process, without irqbypass's mutex; KVM is not through with the irqfd; takes KVM's
+ *	its_lock.
  */
 void shim_raise(struct vb_client *client)
 {
@@ -569,7 +655,10 @@ void shim_raise(struct vb_client *client)
 	struct kvm_kernel_irq_routing_entry route;
 
 	snapshot_route(port->irqfd, &route);
-	raise(port->kvm, &route);
+	if (route.type == KVM_IRQ_ROUTING_MSI)
+		send_msi(port->kvm, &route);
+	else
+		port->irqfd->inject.func(&port->irqfd->inject);
 }
 
 /**
@@ -582,7 +671,28 @@ void shim_raise_granted(struct vb_client *client)
 {
 	struct vb_port *port = port_of(client);
 
-	raise(port->kvm, &port->granted.irq_entry);
+	send_msi(port->kvm, &port->granted.irq_entry);
+}
+
+/**
+ * shim_raise_through - raise the vLPI that a host IRQ is mapped to
+ * @holder: of the host IRQ; what keeps it mapped is the slot's raise lock.
+ *
+ * The ITS sends the vLPI whatever the guest has switched off, and firmware that takes an LPI it did
+ * not ask for can hang; so that is looked at, as KVM does.
+ *
+ * Context: any; a raw lock is held across an ITS command.
+ * Return: whether it was raised.
+ */
+bool shim_raise_through(struct vb_client *holder)
+{
+	struct vb_port *port = port_of(holder);
+	struct kvm_vcpu *target = READ_ONCE(port->granted_irq->target_vcpu);
+
+	if (!READ_ONCE(port->granted_its->enabled) || !target || !compat_lpis_enabled(target) ||
+	    !shim_is_forwarded(holder->host_irq))
+		return false;
+	return !irq_set_irqchip_state(holder->host_irq, IRQCHIP_STATE_PENDING, true);
 }
 
 /* --- what was there before us ---------------------------------------------------------------- */
@@ -724,7 +834,8 @@ int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq))
 			continue;
 		}
 		unmap_for_kvm(list.vms[i], NULL, host_irq);
-		events->forced_unmap();
+		reaim(host_irq);
+		events->forced_unmap(host_irq);
 	}
 	put_vms(&list);
 	return 0;

@@ -14,8 +14,8 @@ struct vb_client;
  * @gate: may this host IRQ be mapped? Any context. See broker_gate().
  * @gate_failed: the irqchip turned down what the gate let through. Any context.
  * @unmapped: a host IRQ is about to be unmapped; returns whether nobody expected it. Any context.
- * @vm_changed: routes or mappings of a VM may have changed; returns whether it is known. Any
- *	context.
+ * @vm_changed: mappings of a VM may have changed; returns whether it is known. Any context.
+ * @routes_changed: the routes of a VM have changed. Process context; kvm->irq_lock is held.
  * @kick: have the clients of changed VMs arbitrated again, soon. Any context.
  * @forced_unmap: KVM left a host IRQ forwarded, and it was unmapped. Any context.
  * @repair: KVM believed in a mapping that is gone, and was corrected. Any context.
@@ -25,8 +25,9 @@ struct shim_events {
 	void (*gate_failed)(u32 host_irq);
 	bool (*unmapped)(u32 host_irq);
 	bool (*vm_changed)(const void *vm_key);
+	void (*routes_changed)(const void *vm_key);
 	void (*kick)(void);
-	void (*forced_unmap)(void);
+	void (*forced_unmap)(u32 host_irq);
 	void (*repair)(void);
 };
 
@@ -38,11 +39,14 @@ int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq))
 
 /* What the arbiter asks of KVM and the irqchip. None of these knows what a slot is. */
 int shim_resolve(struct vb_client *client, u32 *vintid);
-int shim_grant(struct vb_client *client);
+bool shim_route_changed(struct vb_client *client);
+int shim_grant(struct vb_client *client, u32 vintid);
 void shim_revoke(struct vb_client *client);
 void shim_force_unmap(struct vb_client *client);
+void shim_was_unmapped(struct vb_client *client);
 void shim_raise(struct vb_client *client);
 void shim_raise_granted(struct vb_client *client);
+bool shim_raise_through(struct vb_client *holder);
 bool shim_is_leaving(struct vb_client *client);
 bool shim_is_forwarded(u32 host_irq);
 

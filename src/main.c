@@ -2,23 +2,72 @@
 /*
  * vlpi_broker: at most one host IRQ is injected directly into a vLPI, and never none that could be.
  *
- * This file: the order of start and stop.
+ * This file: the order of start and stop, and the module parameters.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/prio.h>
+#include <linux/string.h>
 
 #include "broker.h"
 #include "chardev.h"
+#include "fallback.h"
 #include "hook.h"
 #include "irqbypass_hook.h"
 #include "its_shim.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static int set_fallback(const char *value, const struct kernel_param *param)
+{
+	if (sysfs_streq(value, "thread")) {
+		WRITE_ONCE(fallback_inline, false);
+	} else if (sysfs_streq(value, "inline")) {
+		WRITE_ONCE(fallback_inline, true);
+	} else {
+		pr_err("fallback=%s is neither thread nor inline\n", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int get_fallback(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", READ_ONCE(fallback_inline) ? "inline" : "thread");
+}
+
+static const struct kernel_param_ops fallback_ops = { .set = set_fallback, .get = get_fallback };
+
+module_param_cb(fallback, &fallback_ops, NULL, 0644);
+MODULE_PARM_DESC(fallback, "For waiters from now on: thread (default), or inline, the wake-up itself");
+
+static int set_nice(const char *value, const struct kernel_param *param)
+{
+	int nice, ret;
+
+	ret = kstrtoint(value, 0, &nice);
+	if (ret || nice < MIN_NICE || nice > MAX_NICE) {
+		pr_err("fallback_nice=%s is not a number from %d to %d\n", value, MIN_NICE, MAX_NICE);
+		return -EINVAL;
+	}
+	WRITE_ONCE(fallback_nice, nice);
+	return 0;
+}
+
+static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_get_int };
+
+module_param_cb(fallback_nice, &nice_ops, &fallback_nice, 0644);
+MODULE_PARM_DESC(fallback_nice, "Nice value of fallback threads made from now on, -20 to 19 (default 0)");
 
 static const struct shim_events shim_events = {
 	.gate = broker_gate,
 	.gate_failed = broker_gate_failed,
 	.unmapped = broker_unmapped,
 	.vm_changed = broker_vm_changed,
+	.routes_changed = bypass_routes_changed,
 	.kick = bypass_kick,
 	.forced_unmap = broker_count_forced_unmap,
 	.repair = broker_count_repair,
@@ -36,6 +85,7 @@ static int __init vlpi_broker_init(void)
 	ret = bypass_prepare();
 	if (ret)
 		return ret;
+	fallback_init(bypass_kick);
 	ret = shim_init(&shim_events);
 	if (ret)
 		goto drain;

@@ -20,9 +20,13 @@
  * @proxy: our consumer, registered with irqbypass in the place of @irqfd->consumer.
  * @registered: whether it is: irqbypass refuses a second consumer for one eventfd.
  * @prod: the producer that is connected; irqbypass's mutex.
+ * @seen: the route that shim_resolve() has looked at last.
  * @granted: what KVM's add and del are given in place of @irqfd: the VM, and the route as it was
  *	when the slot was granted. They read no more of it than that on any kernel, and would
  *	otherwise act on a route that has changed since.
+ * @granted_its: the ITS that the granted route leads through; it lives as long as the VM.
+ * @granted_irq: the LPI at its end; it lives as long as the host IRQ is mapped to it.
+ * @raises_inline: see fallback.c.
  * @kvm_wake: KVM's wait-queue callback, which ours stands in front of.
  * @inject: queued on the VM's worker for each signal of a waiter.
  * @taken: while the irqfds of a VM are taken over.
@@ -36,7 +40,11 @@ struct vb_port {
 	struct irq_bypass_consumer proxy;
 	bool registered;
 	struct irq_bypass_producer *prod;
+	struct kvm_kernel_irq_routing_entry seen;
 	struct kvm_kernel_irqfd granted;
+	struct vgic_its *granted_its;
+	struct vgic_irq *granted_irq;
+	bool raises_inline;
 	wait_queue_func_t kvm_wake;
 	struct kthread_work inject;
 	struct list_head taken;

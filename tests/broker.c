@@ -209,7 +209,7 @@ unsigned int broker_bad_slots(bool quiescent)
 const char *broker_state_name(uint32_t state)
 {
 	static const char * const names[] = {
-		"IDLE", "HOLDER", "WAITER", "UNMAPPABLE", "UNRESOLVED", "NOT_MSI", "DUPLICATE",
+		"IDLE", "HOLDER", "WAITER", "UNMAPPABLE", "UNRESOLVED", "NOT_MSI",
 	};
 
 	return state < ARRAY_SIZE(names) ? names[state] : "?";

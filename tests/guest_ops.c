@@ -123,7 +123,12 @@ void guest_init_its(struct vm *vm)
 {
 	do1(vm, 0, GUEST_ITS_INIT, 0);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		its_cmd(vm, ITS_MAPC, 0, ITS_VALID | target(i) | i, i);
+		guest_mapc(vm, i, true);
+}
+
+void guest_mapc(struct vm *vm, unsigned int vcpu, bool valid)
+{
+	its_cmd(vm, ITS_MAPC, 0, (valid ? ITS_VALID : 0) | target(vcpu) | vcpu, vcpu);
 }
 
 void guest_boot(struct vm *vm)

@@ -220,6 +220,8 @@ void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, 
 void guest_discard(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_move(struct vm *vm, uint32_t devid, uint32_t eventid, unsigned int vcpu);
 void guest_move_all(struct vm *vm, unsigned int from, unsigned int to);
+/* The collection of a vCPU. Taking it away takes away what leads to it. */
+void guest_mapc(struct vm *vm, unsigned int vcpu, bool valid);
 void guest_mapd(struct vm *vm, uint32_t devid, bool valid);
 void guest_clear(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid);

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Up to 5.13 irq_set_affinity() is an inline function around one that is not exported. */
+#include <linux/interrupt.h>
+
+int (*probe)(unsigned int, const struct cpumask *, bool) = __irq_set_affinity;

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * P3: a vLPI with a producer that can be mapped is not idle for more than 100 ms, whatever made it
+ * mappable, with no interrupt; and nothing looks for work where there is none.
+ *
+ * The time is that of the host's clock. It says something about the kernel only where the lab counts
+ * instructions (--qemu '-accel tcg,thread=single -icount shift=0,sleep=off'); on a busy machine it
+ * is for the eye, and only that the slot is filled at all is checked.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define BOUND_MS		100
+#define TRACING			"/sys/kernel/tracing/"
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+static bool counts_instructions(void)
+{
+	return getenv("VLPI_ICOUNT") != NULL;
+}
+
+/* The number of sources that hold their slot now. */
+static unsigned int holders(struct sharers *sh)
+{
+	struct vlpi_broker_client client;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < sh->nr; i++)
+		n += broker_client(sh->src[i], &client) && client.state == VLPI_BROKER_HOLDER;
+	return n;
+}
+
+FIXTURE(idle) {
+	struct sharers sh;
+};
+
+FIXTURE_SETUP(idle)
+{
+	broker_want(true);
+	sharers_new(&self->sh, "idle", 0, 3);
+}
+
+FIXTURE_TEARDOWN(idle)
+{
+	sharers_free(&self->sh);
+}
+
+static void expect_soon(struct __test_metadata *_metadata, struct sharers *sh, uint64_t since,
+			const char *after)
+{
+	uint64_t us;
+
+	wait_for(holders(sh) == 1, "%s: somebody holds the slot", after);
+	us = now_us() - since;
+	note("%s: held after %llu.%03llu ms", after, (unsigned long long)us / 1000,
+	     (unsigned long long)us % 1000);
+	if (counts_instructions()) {
+		EXPECT_GE(BOUND_MS * 1000, us) {
+			TH_LOG("%s: the slot was idle for more than %u ms", after, BOUND_MS);
+		}
+	}
+}
+
+VM_TEST_F(idle, after_the_holder_leaves)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since = now_us();
+
+	detach(sh->src[0]);
+	expect_soon(_metadata, sh, since, "the holder has left");
+}
+
+VM_TEST_F(idle, after_discard_and_map)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since;
+
+	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
+	wait_for(!holders(sh), "the event is gone");
+	since = now_us();
+	sharers_map(sh);
+	expect_soon(_metadata, sh, since, "the event is mapped again");
+}
+
+/* The LPI is there all the time, for another event: nothing in KVM says that this one has come. */
+VM_TEST_F(idle, after_map_to_an_lpi_that_lives)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since;
+
+	guest_map(sh->vm, SHARED_DEVID, SHARED_EVENT + 1, SHARED_INTID, 0);
+	if (try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT + 1) <= 0)
+		SKIP(return, "this KVM refuses a second event for one LPI");
+	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
+	wait_for(!holders(sh), "the event is gone");
+	since = now_us();
+	sharers_map(sh);
+	expect_soon(_metadata, sh, since, "the event is mapped again");
+}
+
+/* They come while the ITS is off. */
+VM_TEST_F(idle, after_the_its_is_switched_on)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since;
+
+	sharers_detach_all(sh);
+	guest_its(sh->vm, false);
+	sharers_attach_all(sh);
+	EXPECT_EQ(0, holders(sh));
+	/* As late as the back-off makes it. */
+	usleep(500 * 1000);
+	EXPECT_EQ(0, holders(sh));
+	since = now_us();
+	guest_its(sh->vm, true);
+	expect_soon(_metadata, sh, since, "the ITS is on");
+}
+
+VM_TEST_F(idle, after_the_collection_is_mapped)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since;
+
+	sharers_detach_all(sh);
+	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
+	guest_mapc(sh->vm, 0, false);
+	sharers_map(sh);
+	sharers_attach_all(sh);
+	EXPECT_EQ(0, holders(sh));
+	usleep(500 * 1000);
+	since = now_us();
+	guest_mapc(sh->vm, 0, true);
+	expect_soon(_metadata, sh, since, "the collection is mapped");
+}
+
+VM_TEST_F(idle, after_a_change_of_route)
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since;
+
+	for (unsigned int i = 0; i < sh->nr; i++)
+		vm_route_none(sh->vm, SHARED_GSI + i);
+	EXPECT_EQ(0, holders(sh));
+	since = now_us();
+	for (unsigned int i = 0; i < sh->nr; i++)
+		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
+	expect_soon(_metadata, sh, since, "the routes are back");
+}
+
+/* ---- nothing to do ----------------------------------------------- */
+
+static void tracing(const char *file, const char *value)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), TRACING "%s", file);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
+		die("%s: %m", path);
+	close(fd);
+}
+
+/* How often the kernel has begun a work of the broker's since tracing began. */
+static unsigned int looks(void)
+{
+	FILE *trace = fopen(TRACING "trace", "r");
+	unsigned int n = 0;
+	char line[512];
+
+	if (!trace)
+		die(TRACING "trace: %m");
+	while (fgets(line, sizeof(line), trace))
+		n += strstr(line, "workqueue_execute_start") && strstr(line, "[vlpi_broker]");
+	fclose(trace);
+	return n;
+}
+
+/*
+ * A timer of the broker's ends in a work of the broker's, and the longest runs 80 ms: where there is
+ * none in a second, no timer runs.
+ */
+static unsigned int looks_in_a_second(void)
+{
+	unsigned int n;
+
+	tracing("trace", "");
+	tracing("events/workqueue/workqueue_execute_start/enable", "1");
+	sleep(1);
+	tracing("events/workqueue/workqueue_execute_start/enable", "0");
+	n = looks();
+	note("%u looks at unsettled clients in a second", n);
+	return n;
+}
+
+VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none)
+{
+	struct sharers *sh = &self->sh;
+
+	EXPECT_SOURCES("all attached");
+	wait_for(!looks_in_a_second(), "all is settled, and nobody looks");
+	EXPECT_EQ(0, looks_in_a_second());
+	/* And the instrument sees them where there are some. */
+	guest_its(sh->vm, false);
+	sharers_detach_all(sh);
+	sharers_attach_all(sh);
+	EXPECT_LT(0, looks_in_a_second());
+	guest_its(sh->vm, true);
+	wait_for(holders(sh) == 1, "somebody holds the slot");
+	wait_for(!looks_in_a_second(), "all is settled again");
+}
+
+/* An interrupt is a reason to look: the one after it is direct. */
+VM_TEST_F(idle, an_interrupt_is_a_reason_to_look)
+{
+	struct sharers *sh = &self->sh;
+
+	guest_its(sh->vm, false);
+	sharers_detach_all(sh);
+	sharers_attach_all(sh);
+	usleep(500 * 1000);
+	guest_its(sh->vm, true);
+	source_fire(sh->src[1]);
+	wait_for(holders(sh) == 1, "somebody holds the slot after an interrupt");
+	EXPECT_SOURCES("after an interrupt");
+}
+
+TEST_HARNESS_MAIN
