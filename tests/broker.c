@@ -33,10 +33,25 @@ static int is_module(const char *path, const struct stat *st, int type, struct F
 	return 1;
 }
 
+/* What modprobe would take from the kernel's command line: "vlpi_broker.fallback=inline" ... */
+static void parameters(char *to, size_t size)
+{
+	char line[4096] = "", *word, *rest = line;
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	if (!f || !fgets(line, sizeof(line), f))
+		die("/proc/cmdline: %m");
+	fclose(f);
+	*to = '\0';
+	while ((word = strtok_r(rest, " \n", &rest)))
+		if (!strncmp(word, "vlpi_broker.", 12))
+			snprintf(to + strlen(to), size - strlen(to), "%s ", word + 12);
+}
+
 int broker_load(void)
 {
+	char dir[320], params[256];
 	struct utsname u;
-	char dir[320];
 	int fd, ret;
 
 	uname(&u);
@@ -48,7 +63,8 @@ int broker_load(void)
 	fd = open(module_path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	parameters(params, sizeof(params));
+	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	if (!ret)
 		lab_mark(LAB_MARK_BROKER);

@@ -322,9 +322,10 @@ FIXTURE_TEARDOWN(unable)
 VM_TEST_F(unable, lpi_disabled)
 {
 	struct sharers *sh = &self->sh;
-	uint64_t before = taken(sh);
+	uint64_t before;
 
 	guest_enable(sh->vm, SHARED_INTID, false);
+	before = taken(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
 	EXPECT_EQ(before, taken(sh));

@@ -45,6 +45,8 @@ void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsig
 {
 	sharers_prepare(sh, name, first, nr);
 	sharers_attach_all(sh);
+	/* A grant raises the vLPI once, which is not to be taken for an edge of a source. */
+	settle();
 }
 
 /* As a VMM that ends in good order: irqfds, vectors and devices, then the VM. */
