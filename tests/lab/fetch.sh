@@ -35,12 +35,14 @@ suite_lines() { # SUITE...
 
 # ---- the private apt root of one series ----------------------------------------------------------------------
 
-# series_row SERIES: sets RELEASE and SUITES from the table
+# series_row SERIES: sets RELEASE, SUITES and WITHOUT_HEADERS from the table
 series_row() {
 	local series rest
 	while read -r series RELEASE rest; do
 		if [[ $series == "$1" ]]; then
-			read -ra SUITES <<<"$RELEASE $rest"
+			WITHOUT_HEADERS=''
+			[[ $rest != *image-only ]] || WITHOUT_HEADERS=1
+			read -ra SUITES <<<"$RELEASE ${rest%image-only}"
 			return
 		fi
 	done < <(grep -v '^#' "$LAB/kernels")
@@ -115,19 +117,21 @@ download() {
 # ---- kernels -------------------------------------------------------------------------------------------------
 
 # newest_kernel SERIES FLAVOUR: prints "RELEASE VERSION", such as "6.1.0-56-arm64 6.1.192-2". Header packages are
-# looked at because a kernel without headers is of no use, and because not every series has a metapackage.
+# looked at because most often a kernel without headers is of no use, and because not every series has a metapackage.
 newest_kernel() {
-	local name version best='' best_name=''
+	local name version best='' best_name='' package=linux-headers
+	series_row "$1"
+	[[ -z $WITHOUT_HEADERS ]] || package=linux-image
 	while read -r name version; do
 		if [[ -z $best ]] || dpkg --compare-versions "$version" gt "$best"; then
 			best=$version best_name=$name
 		fi
-	done < <(private_apt "$1" apt-cache pkgnames linux-headers- |
-		grep -E "^linux-headers-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(:arm64)?\$" | sed 's/:arm64$//' |
+	done < <(private_apt "$1" apt-cache pkgnames "$package-" |
+		grep -E "^$package-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(:arm64)?\$" | sed 's/:arm64$//' |
 		xargs -r -I{} "$(command -v apt-cache)" -c "$CACHE/apt/$1/apt.conf" madison {}:arm64 |
 		awk '{ sub(/:arm64$/, "", $1); print $1, $3 }')
-	[[ -n $best ]] || die "no linux-headers package for a $1 kernel of flavour $2 in Debian's suites for it"
-	printf '%s %s\n' "${best_name#linux-headers-}" "$best"
+	[[ -n $best ]] || die "no $package package for a $1 kernel of flavour $2 in Debian's suites for it"
+	printf '%s %s\n' "${best_name#"$package-"}" "$best"
 }
 
 # Sets KVER, KPKG (Debian's version of the package), KDIR (the unpacked kernel), VMLINUZ and KMODULES.
@@ -165,13 +169,19 @@ ROOT_ARM64_PACKAGES=(libsmartcols-dev:arm64 libsmartcols1:arm64)
 # What a program linked with it needs at run time, in the initramfs.
 SHARED_LIBS=(usr/aarch64-linux-gnu/lib/{ld-linux-aarch64.so.1,libc.so.6} usr/lib/aarch64-linux-gnu/libsmartcols.so.1)
 
-# Sets ROOT: an amd64 root of the release with the arm64 cross compiler, the headers of kernel KVER and libraries.
+# Sets ROOT: an amd64 root of the release with the arm64 cross compiler and libraries.
 # arm64 packages are unpacked, not installed: linux-headers-*-arm64 would pull in an arm64 compiler in place of the
 # cross one.
 need_root() { # SERIES
 	series_row "$1"
 	ROOT=$CACHE/root/$RELEASE-$(cksum <<<"$ROOT_PACKAGES ${ROOT_ARM64_PACKAGES[*]}" | cut -d' ' -f1)
 	once "$ROOT" bootstrap "$1" "$RELEASE"
+}
+
+# need_headers SERIES: the headers of kernel KVER in ROOT
+need_headers() {
+	series_row "$1"
+	[[ -z $WITHOUT_HEADERS ]] || die "kernel $1 has no headers in Debian's suites: it can only be run with --stock"
 	[[ -e $ROOT/lab/headers-$KVER ]] || locked "headers-$(basename "$ROOT")" add_headers "$1"
 }
 
