@@ -151,6 +151,16 @@ static inline void compat_lpis_unlock(struct vgic_dist *dist, unsigned long flag
 }
 #endif
 
+/* A reference to a VM that may be on its way out; whether it could be had. */
+static inline bool compat_kvm_get_safe(struct kvm *kvm)
+{
+#if PROBE_KVM_GET_SAFE
+	return kvm_get_kvm_safe(kvm);
+#else
+	return refcount_inc_not_zero(&kvm->users_count);
+#endif
+}
+
 /* Whether KVM takes a vLPI back by the guest's tables, or else by the number of the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
 

@@ -75,6 +75,9 @@ void hook_drain(void)
 	synchronize_rcu_tasks();
 }
 
+/* Exported by newer kernels only, so found like the rest; see hook_borrow(). */
+static typeof(ftrace_free_filter) *free_filter;
+
 static unsigned long hook_entry(const struct hook *hook)
 {
 	return *(unsigned long *)hook->addr;
@@ -112,6 +115,8 @@ static int add_to_filter(struct hook_set *set, const struct hook *hook)
  * hook_install - redirect kernel functions
  * @set: hooks and their number filled in by the caller, the rest zero.
  *
+ * hook_borrow() has to have succeeded before.
+ *
  * Context: process; may sleep.
  * Return: 0, or an errno after one line that says what could not be had; then nothing has changed.
  */
@@ -134,7 +139,7 @@ int hook_install(struct hook_set *set)
 			       set->hooks[0].name, ret);
 	}
 	if (ret)
-		ftrace_free_filter(&set->ops);
+		free_filter(&set->ops);
 	set->installed = !ret;
 	return ret;
 }
@@ -152,22 +157,25 @@ void hook_remove(struct hook_set *set)
 	if (!set->installed)
 		return;
 	unregister_ftrace_function(&set->ops);
-	ftrace_free_filter(&set->ops);
+	free_filter(&set->ops);
 	set->installed = false;
 }
 
-/* BTF of the kernel itself, and the readers of it that are exported nowhere. */
+/* BTF of the kernel itself, and the readers of it, exported by newer kernels or by none. */
 static struct {
 	typeof(bpf_get_btf_vmlinux) *get;
 	typeof(btf_find_by_name_kind) *find;
 	typeof(btf_name_by_offset) *name;
+	typeof(btf_type_by_id) *type;
 	struct btf *btf;
 } btf_reader;
 
-static const struct hook_symbol btf_symbols[] = {
+static const struct hook_symbol own_symbols[] = {
+	{ "ftrace_free_filter", &free_filter },
 	{ "bpf_get_btf_vmlinux", &btf_reader.get },
 	{ "btf_find_by_name_kind", &btf_reader.find },
 	{ "btf_name_by_offset", &btf_reader.name },
+	{ "btf_type_by_id", &btf_reader.type },
 };
 
 /*
@@ -215,7 +223,7 @@ static int btf_type_to_c(u32 id, char *buf, size_t size)
 	for (;;) {
 		if (!id)
 			return scnprintf(buf, size, "void%s%s", n ? " " : "", stars);
-		t = btf_type_by_id(btf_reader.btf, id);
+		t = btf_reader.type(btf_reader.btf, id);
 		if (!t)
 			return scnprintf(buf, size, "?");
 		if (!btf_type_is_ptr(t))
@@ -225,7 +233,7 @@ static int btf_type_to_c(u32 id, char *buf, size_t size)
 		stars[n] = '\0';
 		id = t->type;
 	}
-	if (btf_kind(t) == BTF_KIND_STRUCT || btf_kind(t) == BTF_KIND_FWD)
+	if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT || BTF_INFO_KIND(t->info) == BTF_KIND_FWD)
 		kind = "struct ";
 	return scnprintf(buf, size, "%s%s%s%s", kind, btf_reader.name(btf_reader.btf, t->name_off),
 			 n ? " " : "", stars);
@@ -243,8 +251,8 @@ static int btf_prototype_to_c(const char *name, char *buf, size_t size)
 	id = btf_reader.find(btf_reader.btf, name, BTF_KIND_FUNC);
 	if (id < 0)
 		return id;
-	func = btf_type_by_id(btf_reader.btf, id);
-	proto = func ? btf_type_by_id(btf_reader.btf, func->type) : NULL;
+	func = btf_reader.type(btf_reader.btf, id);
+	proto = func ? btf_reader.type(btf_reader.btf, func->type) : NULL;
 	if (!proto)
 		return -ENOENT;
 
@@ -294,7 +302,7 @@ int hook_borrow(const struct hook_symbol *symbols, unsigned int nr)
 
 	ret = find_addresses(symbols, nr);
 	if (!ret)
-		ret = find_addresses(btf_symbols, ARRAY_SIZE(btf_symbols));
+		ret = find_addresses(own_symbols, ARRAY_SIZE(own_symbols));
 	if (ret)
 		return ret;
 	btf_reader.btf = btf_reader.get();

@@ -729,7 +729,7 @@ static int note_vm(const void *arg, struct file *file, unsigned int fd)
 		if (list->vms[i] == kvm)
 			return 0;
 	if (list->nr < list->room) {
-		if (!kvm_get_kvm_safe(kvm))
+		if (!compat_kvm_get_safe(kvm))
 			return 0;
 		list->vms[list->nr] = kvm;
 	}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From 5.16 a reference to a VM that may be going away is had by a function. */
+#include <linux/kvm_host.h>
+
+bool (*probe)(struct kvm *) = kvm_get_kvm_safe;
