@@ -100,7 +100,8 @@ make_initrd_base() { # DIR
 		*) cp -L "$ko" "$to" ;;
 		esac
 	done
-	cp "$KMODULES"/modules.builtin* "$KMODULES/modules.order" "$mods"
+	# Of use to modprobe, and not in every image.
+	for m in "$KMODULES"/modules.{builtin*,order}; do [[ ! -e $m ]] || cp "$m" "$mods"; done
 	rm -r "$tree"
 }
 

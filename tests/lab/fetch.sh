@@ -49,9 +49,17 @@ series_row() {
 	die "no kernel series $1 in $LAB/kernels, only: $(awk '!/^#/ { printf "%s ", $1 }' "$LAB/kernels")"
 }
 
+# Lists are kept by suites: several series share them, and those of a changed table are others.
+apt_dir() { # SERIES
+	series_row "$1"
+	local name="${SUITES[*]}"
+	echo "$CACHE/apt/${name// /+}"
+}
+
 # The machine's own apt configuration (proxy, checks) stays in force; `-c` is read after it.
 private_apt() { # SERIES apt-get|apt-cache ARG...
-	local conf=$CACHE/apt/$1/apt.conf tool=$2
+	local conf tool=$2
+	conf=$(apt_dir "$1")/apt.conf
 	shift 2
 	"$tool" -c "$conf" "$@"
 }
@@ -59,17 +67,19 @@ private_apt() { # SERIES apt-get|apt-cache ARG...
 # The package lists of a series, refreshed when older than a day (or when FORCE is set: a package went missing).
 # Without network the old ones must do.
 apt_lists() { # SERIES
-	local dir=$CACHE/apt/$1
+	local dir
+	dir=$(apt_dir "$1")
 	if [[ -z ${FORCE-} && -e $dir/updated ]]; then
 		[[ -z $OFFLINE ]] || return 0
-		[[ -z $(find "$dir/updated" -mmin +1440) ]] || locked "apt-$1" apt_update "$1" || true
+		[[ -z $(find "$dir/updated" -mmin +1440) ]] || locked "apt-$(basename "$dir")" apt_update "$1" || true
 		return 0
 	fi
-	locked "apt-$1" apt_update "$1"
+	locked "apt-$(basename "$dir")" apt_update "$1"
 }
 
 apt_update() { # SERIES
-	local dir=$CACHE/apt/$1
+	local dir
+	dir=$(apt_dir "$1")
 	# Another run may have done it while this one waited.
 	[[ -n ${FORCE-} || ! -e $dir/updated || -n $(find "$dir/updated" -mmin +1440) ]] || return 0
 	series_row "$1"
@@ -128,7 +138,7 @@ newest_kernel() {
 		fi
 	done < <(private_apt "$1" apt-cache pkgnames "$package-" |
 		grep -E "^$package-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(:arm64)?\$" | sed 's/:arm64$//' |
-		xargs -r -I{} "$(command -v apt-cache)" -c "$CACHE/apt/$1/apt.conf" madison {}:arm64 |
+		xargs -r -I{} "$(command -v apt-cache)" -c "$(apt_dir "$1")/apt.conf" madison {}:arm64 |
 		awk '{ sub(/:arm64$/, "", $1); print $1, $3 }')
 	[[ -n $best ]] || die "no $package package for a $1 kernel of flavour $2 in Debian's suites for it"
 	printf '%s %s\n' "${best_name#"$package-"}" "$best"
@@ -150,9 +160,9 @@ need_kernel() { # SERIES FLAVOUR
 unpack_kernel() { # SERIES KVER KPKG DIR
 	local series=$1 kver=$2 kpkg=$3 dir=$4 deb p have=()
 	# Up to 6.x all is in linux-image; in 7.x that one is empty, and the other three hold the kernel,
-	# its modules, and modules.builtin and the like.
+	# its modules, and modules.builtin and the like. 6.18 names a linux-base that the archive does not have.
 	for p in linux-image linux-binary linux-modules linux-base; do
-		private_apt "$series" apt-cache show "$p-$kver:arm64=$kpkg" >/dev/null 2>&1 && have+=("$p-$kver:arm64=$kpkg")
+		[[ -z $(private_apt "$series" apt-cache madison "$p-$kver:arm64" 2>/dev/null) ]] || have+=("$p-$kver:arm64=$kpkg")
 	done
 	((${#have[@]})) || die "kernel $kver has headers in the archive, but no image"
 	mkdir "$dir/debs"
@@ -201,7 +211,7 @@ debootstrap_into() { # DIR SERIES RELEASE MMDEBSTRAP-OPTION...
 	# What this machine's apt needs to reach its mirror, the root's apt needs too.
 	readarray -t opts < <(apt-config dump --format '%F "%v";%n' Acquire |
 		grep -E '^Acquire::(https?|Check-|Force|Retries|Proxy)' | grep -v ' "";$' | sed 's/^/--aptopt=/')
-	grep -E " $release(-security)? main\$" "$CACHE/apt/$series/sources.list" |
+	grep -E " $release(-security)? main\$" "$(apt_dir "$series")/sources.list" |
 		mmdebstrap --quiet "$@" "${opts[@]}" "$release" "$dir" - >&2 ||
 			die "mmdebstrap could not make a root of Debian $release"
 }
