@@ -12,6 +12,10 @@
 
 #include "probed.h"
 
+#if !PROBE_BASE
+#error "vlpi_broker: the headers lack KVM, irqbypass or GICv4: an arm64 kernel with CONFIG_KVM?"
+#endif
+
 #include <linux/ftrace.h>
 #include <linux/interrupt.h>
 #include <linux/irqbypass.h>
@@ -23,9 +27,6 @@
 #include <linux/xarray.h>
 #include <kvm/arm_vgic.h>
 
-#if !PROBE_BASE
-#error "vlpi_broker: the headers lack KVM, irqbypass or GICv4: an arm64 kernel with CONFIG_KVM?"
-#endif
 #if PROBE_IRQBYPASS_TOKEN + PROBE_IRQBYPASS_EVENTFD != 1
 #error "vlpi_broker: irq_bypass_register_consumer() is new here; see src/probes/irqbypass_*.c"
 #endif

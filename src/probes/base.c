@@ -5,3 +5,8 @@
 #include <linux/irqbypass.h>
 #include <linux/ftrace.h>
 #include <linux/irqchip/arm-gic-v4.h>
+
+/* Debian's 6.1 for real time, for one, has it off on arm64. */
+#ifndef CONFIG_KVM
+#error "no KVM"
+#endif
