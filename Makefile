@@ -20,7 +20,8 @@ help:
 	@echo '  make install     both, with depmod (DESTDIR, PREFIX for vlpictl)'
 	@echo 'On a Debian amd64 machine, as root; what is missing is installed with apt:'
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
-	@echo '  make check       all tests, on both'
+	@echo '  make check       all tests, on both and on 6.12'
+	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
 	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
 	@echo 'Anywhere:'
@@ -51,6 +52,10 @@ demo:
 .PHONY: check
 check:
 	tests/check
+
+.PHONY: check-matrix
+check-matrix:
+	tests/check-matrix
 
 .PHONY: check-mutants
 check-mutants:

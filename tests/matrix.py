@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What tests/check-matrix and tests/matrix-table share: results, hazards, and the table of both.
+
+A result is a line of tab-separated fields, under a first line with their names:
+  kernel   as tests/check-matrix --kernel has it, e.g. 6.1/rt
+  mode     module or stock
+  release  what uname -r says, and Debian's version of the package
+  program, test
+           or "-" and "run": the kernel log and the ITS trace of all boots together
+  result   pass, fail, skip; panic, hang: the host's, while this test ran
+  detail   why
+"""
+import os
+import re
+
+FIELDS = ("kernel", "mode", "release", "program", "test", "result", "detail")
+HAZARDS = ["H%d" % n for n in range(1, 28)]
+BAD = ("fail", "panic", "hang")
+TESTS = os.path.dirname(os.path.abspath(__file__))
+# Elsewhere for tests/matrix-selftest.
+SUITE = os.environ.get("VLPI_SUITE", os.path.join(TESTS, "suite"))
+HAZARDS_OF = os.environ.get("VLPI_HAZARDS", os.path.join(TESTS, "hazards"))
+
+
+def lines(path):
+    """The lines of a table as words, without comments."""
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            words = line.split("#")[0].split()
+            if words:
+                yield words
+
+
+class Hazards:
+    def __init__(self, path=HAZARDS_OF):
+        self.prefixes = {}
+        for program, prefix, *hazards in lines(path):
+            for hazard in hazards:
+                if hazard not in HAZARDS:
+                    raise SystemExit(f"{path}: {program} {prefix}: {hazard} is no hazard")
+            self.prefixes[program, prefix] = hazards
+
+    def of(self, program, test):
+        """Of the longest prefix that fits; none is an empty list."""
+        words = test.split(".")
+        for n in range(len(words), 0, -1):
+            hazards = self.prefixes.get((program, ".".join(words[:n])))
+            if hazards:
+                return hazards
+        return []
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file]
+    if not rows or tuple(rows[0]) != FIELDS:
+        raise SystemExit(f"{path}: its first line has to be {' '.join(FIELDS)}, with tabs")
+    return [dict(zip(FIELDS, row)) for row in rows[1:]]
+
+
+def write(path, results):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        for row in [dict(zip(FIELDS, FIELDS))] + results:
+            file.write("\t".join(re.sub(r"\s+", " ", row[field]) for field in FIELDS) + "\n")
+    os.rename(path + ".new", path)
+
+
+def kernel_key(kernel):
+    """Series in order; within one the plain kernel first."""
+    series, _, flavour = kernel.partition("/")
+    return [int(n) for n in series.split(".")], flavour
+
+
+def kernels(results):
+    return sorted({row["kernel"] for row in results}, key=kernel_key)
+
+
+def by_hazard(results, hazards):
+    """{(hazard, kernel): [result]}, a test once in each of its hazards; and the runs under "run"."""
+    cells = {}
+    for row in results:
+        if row["program"] == "-":
+            names = ["run"]
+        else:
+            names = hazards.of(row["program"], row["test"])
+        for name in names:
+            cells.setdefault((name, row["kernel"]), []).append(row)
+    return cells
+
+
+def count(rows, *wanted):
+    return sum(row["result"] in wanted for row in rows)
+
+
+def verdict(rows):
+    """What became of some tests, short enough for a cell."""
+    if not rows:
+        return "-"
+    bad = count(rows, *BAD)
+    if not bad:
+        return "skipped" if count(rows, "skip") == len(rows) else "holds"
+    how = "".join(" " + way for way in ("panic", "hang") if count(rows, way))
+    return f"{bad} of {len(rows)} fail{how}"
+
+
+def grid(head, rows):
+    """Columns as wide as they need."""
+    wide = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, wide)).rstrip()
+            for row in [head, ["-" * width for width in wide]] + rows]
+
+
+def text_table(results, hazards):
+    """Hazard by kernel, passed/failed/skipped; then what failed or was skipped, and why."""
+    columns, cells, out = kernels(results), by_hazard(results, hazards), []
+    body = []
+    for name in HAZARDS + ["run"]:
+        if any((name, kernel) in cells for kernel in columns):
+            parts = [cells.get((name, kernel), []) for kernel in columns]
+            body.append(["log, ITS" if name == "run" else name] +
+                        [f"{count(p, 'pass')}/{count(p, *BAD)}/{count(p, 'skip')}" if p else "-" for p in parts])
+    out += grid(["passed/failed/skipped"] + columns, body)
+    without = [name for name in HAZARDS if not any((name, kernel) in cells for kernel in columns)]
+    if without:
+        out += ["", "no test of " + " ".join(without)]
+    for title, wanted in (("failed", BAD), ("skipped", ("skip",))):
+        told = [row for row in results if row["result"] in wanted]
+        if told:
+            out += ["", title + ":"]
+            out += [f"  {row['kernel']}: {row['program']} {row['test']}: "
+                    + ("" if row["result"] in ("fail", "skip") else row["result"] + " ") + (row["detail"] or "no reason")
+                    for row in told]
+    return "\n".join(out)
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def stock_says(rows):
+    """What the stock kernel did in the first test that it failed worst."""
+    worst = max((row for row in rows if row["result"] in BAD), key=lambda row: BAD.index(row["result"]), default=None)
+    if not worst:
+        return None
+    how = {"panic": "the host panics: ", "hang": "the host hangs", "fail": ""}[worst["result"]]
+    return f"`{worst['program']} {worst['test']}`: {how}{worst['detail']}"
+
+
+def markdown(results, hazards):
+    """docs/kernels.md"""
+    columns = kernels(results)
+    stock = by_hazard([row for row in results if row["mode"] == "stock"], hazards)
+    broker = by_hazard([row for row in results if row["mode"] == "module"], hazards)
+    release = {}
+    for row in results:
+        if row["release"] != "-":
+            release[row["kernel"]] = row["release"]
+    no_use = {row["kernel"]: row["detail"] for row in results if row["test"] == "all"}
+    out = ["# Kernels and hazards", "",
+           "Written by `tests/matrix-table` from `docs/kernels.tsv`, which `make check-matrix` (with the module) and",
+           "`tests/check-matrix --stock --record` (without) have measured on emulated GICv4.0 hosts. Do not edit it.", "",
+           "Hazards are numbered as in the project's design. A cell has what the stock kernel does / what the broker does:",
+           "`holds` when all tests of the hazard that could run there pass, else how many of them fail, and whether one of",
+           "them makes the host itself panic or hang; `-` where there was no such run. Without the module tests of one boot",
+           "run on one host, which keeps what an earlier one has broken.", ""]
+    out += ["| kernel | release, Debian's version |", "| --- | --- |"]
+    out += [f"| {kernel} | {release.get(kernel, '')}{' ' if kernel in release else ''}"
+            f"{'(' + no_use[kernel] + ')' if kernel in no_use else ''} |" for kernel in columns]
+    columns = [kernel for kernel in columns if kernel not in no_use]
+    for title, wanted in (("Series", ""), ("Flavours and modes", "/")):
+        some = [kernel for kernel in columns if ("/" in kernel) == bool(wanted)]
+        if some:
+            out += ["", f"## {title}", "", "| hazard | " + " | ".join(some) + " |", "| --- |" + " --- |" * len(some)]
+            for name in HAZARDS:
+                if any((name, kernel) in stock or (name, kernel) in broker for kernel in some):
+                    out.append(f"| {name} | " + " | ".join(
+                        f"{verdict(stock.get((name, kernel), []))} / {verdict(broker.get((name, kernel), []))}"
+                        for kernel in some) + " |")
+    out += ["", "## What the stock kernel does", "",
+            "Of each hazard the worst that was seen: the test, and what it said.", "", "| hazard | kernel | seen |",
+            "| --- | --- | --- |"]
+    for name in HAZARDS:
+        for kernel in columns:
+            seen = stock_says(stock.get((name, kernel), []))
+            if seen:
+                out.append(f"| {name} | {kernel} | {cell(seen)} |")
+    logs = [(kernel, row) for kernel in columns for row in stock.get(("run", kernel), []) if row["detail"]]
+    if logs:
+        out += ["", "Over whole boots of the stock kernel, the kernel log and the ITS command stream:", ""]
+        out += [f"- {kernel}, {row['test'].split(': ')[-1]}: {row['detail']}" for kernel, row in logs]
+    bad = [row for row in results if row["mode"] == "module" and row["result"] in BAD]
+    if bad:
+        out += ["", "## What fails with the broker", ""]
+        out += [f"- {row['kernel']}: `{row['program']} {row['test']}`: {row['result']}: {row['detail']}" for row in bad]
+    skips = {}
+    for row in results:
+        if row["result"] == "skip" and row["test"] != "all":
+            skips.setdefault((row["program"], row["test"], row["detail"]), {}).setdefault(row["mode"], []).append(row["kernel"])
+    if skips:
+        out += ["", "## Skipped, and why", ""]
+        out += [f"- `{program} {test}`: {detail} ("
+                + "; ".join(f"{'stock' if mode == 'stock' else 'broker'}: {', '.join(where)}" for mode, where in modes.items())
+                + ")" for (program, test, detail), modes in skips.items()]
+    return "\n".join(out) + "\n"
+
+
+def record(docs, results):
+    """Put results into docs/kernels.tsv in place of older ones of the same kernels and modes, and write kernels.md."""
+    path, old = os.path.join(docs, "kernels.tsv"), []
+    os.makedirs(docs, exist_ok=True)
+    if os.path.exists(path):
+        new = {(row["kernel"], row["mode"]) for row in results}
+        old = [row for row in read(path) if (row["kernel"], row["mode"]) not in new]
+    results = sorted(old + results, key=lambda row: (kernel_key(row["kernel"]), row["mode"]))
+    write(path, results)
+    with open(os.path.join(docs, "kernels.md"), "w", encoding="utf-8") as file:
+        file.write(markdown(results, Hazards()))
