@@ -50,8 +50,8 @@ static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
 /* --- coming back to what could not be settled ------------------------------------------------ */
 
 /* Delays between looks at unsettled clients: a vLPI is not to be idle for more than 100 ms. */
-#define FIRST_LOOK_MS	10
-#define LAST_LOOK_MS	80
+#define FIRST_LOOK_MS	10U
+#define LAST_LOOK_MS	80U
 
 static struct workqueue_struct *kick_wq;
 static void kick_work(struct work_struct *work);
