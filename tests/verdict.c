@@ -122,30 +122,41 @@ static void take_snapshot(struct snapshot *s)
 		s->host[i] = source_at(i) ? host_irq_count(source_at(i)->irq_name) : -1;
 }
 
-/* Where an interrupt of this source has to end; false: nowhere. */
-static bool expected(struct source *s, uint32_t *intid, unsigned int *vcpu)
+/* What the route of an attached source leads to. */
+enum end {
+	NO_ROUTE,
+	UNMAPPED,		/* an event that the guest has not mapped */
+	PIN,
+	LPI,
+};
+
+static enum end end_of_route(struct source *s, uint32_t *intid, unsigned int *vcpu)
 {
 	const struct kvm_irq_routing_entry *e;
 	struct event *ev;
 
-	if (!s->vm)
-		return false;
 	for (e = s->vm->routing->entries; e < s->vm->routing->entries + s->vm->routing->nr; e++) {
 		if (e->gsi != s->gsi)
 			continue;
 		if (e->type == KVM_IRQ_ROUTING_IRQCHIP) {
 			*intid = 32 + e->u.irqchip.pin;
 			*vcpu = 0;
-			return true;
+			return PIN;
 		}
 		ev = vm_event(s->vm, e->u.msi.devid, e->u.msi.data);
 		if (!ev)
-			return false;
+			return UNMAPPED;
 		*intid = ev->intid;
 		*vcpu = ev->vcpu;
-		return true;
+		return LPI;
 	}
-	return false;
+	return NO_ROUTE;
+}
+
+/* Where an interrupt of this source has to end; false: nowhere. */
+static bool expected(struct source *s, uint32_t *intid, unsigned int *vcpu)
+{
+	return s->vm && end_of_route(s, intid, vcpu) >= PIN;
 }
 
 struct moved {
@@ -257,11 +268,26 @@ enum verdict verdict_of(struct source *s, enum verdict want)
 	return got;
 }
 
+/* The state in which the dump has to show an attached source with its vectors on. */
+static uint32_t right_state(struct source *s, bool holds)
+{
+	unsigned int vcpu;
+	uint32_t intid;
+
+	switch (end_of_route(s, &intid, &vcpu)) {
+	case LPI:
+		return holds ? VLPI_BROKER_HOLDER : VLPI_BROKER_WAITER;
+	case UNMAPPED:
+		return VLPI_BROKER_UNRESOLVED;
+	default:
+		return VLPI_BROKER_NOT_MSI;
+	}
+}
+
 /* What the dump says of a source, against what was seen of it. */
 static bool dump_agrees(struct source *s, enum verdict seen, const char *when)
 {
 	struct vlpi_broker_client c;
-	uint32_t state = seen == DIRECT ? VLPI_BROKER_HOLDER : VLPI_BROKER_WAITER;
 	bool known;
 
 	if (!s->vectors)
@@ -275,15 +301,27 @@ static bool dump_agrees(struct source *s, enum verdict seen, const char *when)
 	}
 	if (!known)
 		note("%s: %s is not in the dump", when, s->bdf);
-	else if (c.state != state)
+	else if (c.state != right_state(s, seen == DIRECT))
 		note("%s: %s is %s, and dumped as %s", when, s->bdf, verdict_name(seen),
 		     broker_state_name(c.state));
-	return known && c.state == state;
+	return known && c.state == right_state(s, seen == DIRECT);
+}
+
+static enum verdict right_verdict(struct source *s)
+{
+	unsigned int vcpu;
+	uint32_t intid;
+
+	if (!s->vectors)
+		return LOST;
+	if (!expected(s, &intid, &vcpu))
+		return HOST;
+	return intid < GUEST_LPI_BASE ? SOFTWARE : DELIVERED;
 }
 
 static unsigned int source_wrong(struct source *s, const char *when)
 {
-	enum verdict want = !s->vectors ? LOST : s->vm ? DELIVERED : HOST;
+	enum verdict want = right_verdict(s);
 
 	s->last = verdict_of(s, want);
 	if (s->last & want)

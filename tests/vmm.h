@@ -327,9 +327,9 @@ enum verdict verdict_of(struct source *s, enum verdict want);
 const char *verdict_detail(void);
 
 /*
- * Fires every open source of this process. Attached ones must be delivered, and of those that end
- * in the same vLPI exactly one must be DIRECT; the others must be HOST, or LOST with their vectors
- * off. With the broker loaded its dump must say the same. Returns the number of things that were
+ * Fires every open source of this process. Those whose route leads to a mapped event or a pin must
+ * be delivered there, and of those that end in the same vLPI exactly one must be DIRECT; the others
+ * must be HOST, or LOST with their vectors off. With the broker loaded its dump must say the same. Returns the number of things that were
  * otherwise, each told on stderr with @when.
  */
 unsigned int sources_wrong(const char *when);
