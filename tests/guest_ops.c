@@ -119,6 +119,15 @@ static uint64_t cmd_dev(uint64_t cmd, uint32_t devid)
 	return cmd | (uint64_t)devid << 32;
 }
 
+void guest_map_collection(struct vm *vm, unsigned int collection, unsigned int vcpu)
+{
+	its_cmd(vm, ITS_MAPC, 0, ITS_VALID | target(vcpu) | collection, vcpu);
+	vm->collection[collection] = vcpu;
+	for (unsigned int i = 0; i < vm->nr_events; i++)
+		if (vm->events[i].collection == collection)
+			vm->events[i].vcpu = vcpu;
+}
+
 void guest_init_its(struct vm *vm)
 {
 	do1(vm, 0, GUEST_ITS_INIT, 0);
@@ -128,7 +137,10 @@ void guest_init_its(struct vm *vm)
 
 void guest_mapc(struct vm *vm, unsigned int vcpu, bool valid)
 {
-	its_cmd(vm, ITS_MAPC, 0, (valid ? ITS_VALID : 0) | target(vcpu) | vcpu, vcpu);
+	if (valid)
+		guest_map_collection(vm, vcpu, vcpu);
+	else
+		its_cmd(vm, ITS_MAPC, 0, target(vcpu) | vcpu, vcpu);
 }
 
 void guest_boot(struct vm *vm)
@@ -165,19 +177,8 @@ static bool has_device(struct vm *vm, uint32_t devid)
 	return false;
 }
 
-static void map_device(struct vm *vm, uint32_t devid)
+static void forget_device(struct vm *vm, uint32_t devid)
 {
-	if (vm->nr_devices == VM_MAX_DEVICES ||
-	    vm->itt_next + ITT_SIZE > GUEST_RAM + GUEST_RAM_SIZE)
-		die("VM %s: too many devices", vm->name);
-	its_cmd(vm, cmd_dev(ITS_MAPD, devid), EVENTID_BITS - 1, ITS_VALID | vm->itt_next, 0);
-	vm->itt_next += ITT_SIZE;
-	vm->devices[vm->nr_devices++] = devid;
-}
-
-static void unmap_device(struct vm *vm, uint32_t devid)
-{
-	its_cmd(vm, cmd_dev(ITS_MAPD, devid), 0, 0, 0);
 	for (unsigned int i = 0; i < vm->nr_devices; )
 		if (vm->devices[i] == devid)
 			vm->devices[i] = vm->devices[--vm->nr_devices];
@@ -188,6 +189,23 @@ static void unmap_device(struct vm *vm, uint32_t devid)
 			forget_event(vm, &vm->events[i]);
 		else
 			i++;
+}
+
+static void map_device(struct vm *vm, uint32_t devid)
+{
+	if (vm->nr_devices == VM_MAX_DEVICES ||
+	    vm->itt_next + ITT_SIZE > GUEST_RAM + GUEST_RAM_SIZE)
+		die("VM %s: too many devices", vm->name);
+	its_cmd(vm, cmd_dev(ITS_MAPD, devid), EVENTID_BITS - 1, ITS_VALID | vm->itt_next, 0);
+	forget_device(vm, devid);
+	vm->itt_next += ITT_SIZE;
+	vm->devices[vm->nr_devices++] = devid;
+}
+
+static void unmap_device(struct vm *vm, uint32_t devid)
+{
+	its_cmd(vm, cmd_dev(ITS_MAPD, devid), 0, 0, 0);
+	forget_device(vm, devid);
 }
 
 void guest_mapd(struct vm *vm, uint32_t devid, bool valid)
@@ -219,7 +237,13 @@ void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, 
 			die("VM %s: too many events", vm->name);
 		e = &vm->events[vm->nr_events++];
 	}
-	*e = (struct event){ .devid = devid, .eventid = eventid, .intid = intid, .vcpu = vcpu };
+	*e = (struct event){
+		.devid = devid,
+		.eventid = eventid,
+		.intid = intid,
+		.collection = vcpu,
+		.vcpu = vm->collection[vcpu],
+	};
 }
 
 void guest_discard(struct vm *vm, uint32_t devid, uint32_t eventid)
@@ -236,13 +260,15 @@ void guest_move(struct vm *vm, uint32_t devid, uint32_t eventid, unsigned int vc
 	struct event *e = vm_event(vm, devid, eventid);
 
 	its_cmd(vm, cmd_dev(ITS_MOVI, devid), eventid, vcpu, vcpu);
-	if (e)
-		e->vcpu = vcpu;
+	if (!e)
+		return;
+	e->collection = vcpu;
+	e->vcpu = vm->collection[vcpu];
 }
 
 /*
  * MOVALL moves what is pending and leaves the collections alone; KVM retargets the LPIs. A guest
- * that moves a vCPU's interrupts also maps the collection anew, which is a case of its own.
+ * that moves a vCPU's interrupts also maps the collection anew, which is guest_map_collection().
  */
 void guest_move_all(struct vm *vm, unsigned int from, unsigned int to)
 {

@@ -373,3 +373,98 @@ unsigned int sources_wrong(const char *when)
 		wrong += broker_bad_slots(true);
 	return wrong;
 }
+
+/* ---- the broker's word alone ---------------------------------------------------------------- */
+
+/* A moment's dump, by source. */
+struct picture {
+	bool known[MAX_SOURCES];
+	struct vlpi_broker_client client[MAX_SOURCES];
+};
+
+static void take_picture(struct picture *p)
+{
+	unsigned int nr;
+	struct vlpi_broker_client *all = broker_dump(&nr);
+
+	memset(p->known, 0, sizeof(p->known));
+	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
+		int irq = source_at(i) ? source_host_irq(source_at(i)) : -1;
+
+		for (unsigned int j = 0; irq > 0 && j < nr && !p->known[i]; j++) {
+			p->known[i] = all[j].host_irq == (uint32_t)irq;
+			if (p->known[i])
+				p->client[i] = all[j];
+		}
+	}
+	free(all);
+}
+
+static unsigned int holders_of(const struct picture *p, struct vm *vm, uint32_t intid)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < MAX_SOURCES; i++)
+		n += p->known[i] && source_at(i)->vm == vm && p->client[i].vintid == intid &&
+		     p->client[i].state == VLPI_BROKER_HOLDER;
+	return n;
+}
+
+/* What is wrong with an attached source in this picture, or NULL. */
+static const char *misplaced(const struct picture *p, unsigned int i)
+{
+	const struct vlpi_broker_client *c = &p->client[i];
+	bool holds = c->state == VLPI_BROKER_HOLDER;
+	struct source *s = source_at(i);
+	unsigned int vcpu;
+	uint32_t intid = 0;
+
+	if (!p->known[i])
+		return "it is not in the dump";
+	if (c->state != right_state(s, holds))
+		return "its state is not what its route says";
+	if (!!(c->flags & VLPI_BROKER_CLIENT_FORWARDED) != holds)
+		return "the irqchip says otherwise";
+	if (end_of_route(s, &intid, &vcpu) != LPI)
+		return NULL;
+	if (c->vintid != intid)
+		return "its route leads to another vLPI";
+	return holders_of(p, s->vm, intid) == 1 ? NULL : "its vLPI has no holder, or two";
+}
+
+static unsigned int all_misplaced(const char *when)
+{
+	static struct picture p;
+	unsigned int n = 0;
+	const char *why;
+
+	take_picture(&p);
+	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
+		struct source *s = source_at(i);
+
+		if (!s || !s->vm || !s->vectors)
+			continue;
+		why = misplaced(&p, i);
+		n += !!why;
+		if (why && when)
+			note("%s: %s: dumped as %s of vINTID %u, host IRQ %u%s: %s", when, s->bdf,
+			     p.known[i] ? broker_state_name(p.client[i].state) : "nothing",
+			     p.client[i].vintid, p.client[i].host_irq,
+			     p.client[i].flags & VLPI_BROKER_CLIENT_FORWARDED ? " (forwarded)" : "",
+			     why);
+	}
+	return n;
+}
+
+bool sources_placed(const char *when)
+{
+	struct wait w;
+
+	if (!broker_loaded())
+		return true;
+	wait_begin(&w);
+	while (all_misplaced(NULL))
+		if (!wait_more(&w))
+			return !all_misplaced(when);
+	return true;
+}

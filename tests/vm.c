@@ -76,13 +76,21 @@ static int new_device(struct vm *vm, uint32_t type, const char *what)
 	return d.fd;
 }
 
-/*
- * The ITS comes before the vGIC is initialised: only a vGIC that has an ITS then gets the vPEs that
- * direct injection needs.
- */
-static void new_gic(struct vm *vm)
+static void new_its(struct vm *vm)
 {
-	uint64_t gicd = GUEST_GICD, gits = GUEST_GITS;
+	uint64_t gits = GUEST_GITS;
+
+	vm->its = new_device(vm, KVM_DEV_TYPE_ARM_VGIC_ITS, "ITS");
+	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_ITS_ADDR_TYPE, &gits,
+		    "address of the ITS");
+	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
+		    "initialising the ITS");
+}
+
+/* The vGIC gets the vPEs of direct injection when it is initialised, or with its first ITS. */
+static void new_gic(struct vm *vm, bool its)
+{
+	uint64_t gicd = GUEST_GICD;
 	uint64_t gicr = GUEST_GICR | ((uint64_t)vm->nr_vcpus << 52);
 	uint32_t irqs = 96;
 
@@ -92,11 +100,9 @@ static void new_gic(struct vm *vm)
 		    "address of the distributor");
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &gicr,
 		    "addresses of the redistributors");
-	vm->its = new_device(vm, KVM_DEV_TYPE_ARM_VGIC_ITS, "ITS");
-	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_ITS_ADDR_TYPE, &gits,
-		    "address of the ITS");
-	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
-		    "initialising the ITS");
+	vm->its = -1;
+	if (its)
+		new_its(vm);
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
 		    "initialising the vGIC");
 }
@@ -243,17 +249,22 @@ static void start_guest(struct vm *vm)
 	wait_for(all_booted(vm, before), "VM %s: all vCPUs in their idle loop", vm->name);
 }
 
-static void forget_guest_state(struct vm *vm)
+static void forget_mappings(struct vm *vm)
 {
-	vm->gic_ready = false;
 	vm->nr_events = 0;
 	vm->nr_devices = 0;
 	vm->itt_next = GUEST_ITTS;
+}
+
+static void forget_guest_state(struct vm *vm)
+{
+	vm->gic_ready = false;
+	forget_mappings(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].masked = false;
 }
 
-struct vm *vm_new(const char *name, unsigned int vcpus)
+static struct vm *new_vm(const char *name, unsigned int vcpus, bool its)
 {
 	struct kvm_userspace_memory_region region = {
 		.guest_phys_addr = GUEST_RAM,
@@ -282,7 +293,7 @@ struct vm *vm_new(const char *name, unsigned int vcpus)
 		die("memory of VM %s: %m", name);
 	for (unsigned int i = 0; i < vcpus; i++)
 		new_vcpu(vm, i);
-	new_gic(vm);
+	new_gic(vm, its);
 	forget_guest_state(vm);
 	load_image(vm);
 	vm->next = vms;
@@ -290,6 +301,25 @@ struct vm *vm_new(const char *name, unsigned int vcpus)
 	start_guest(vm);
 	vm_sentinel(vm, true);
 	return vm;
+}
+
+struct vm *vm_new(const char *name, unsigned int vcpus)
+{
+	return new_vm(name, vcpus, true);
+}
+
+struct vm *vm_new_without_its(const char *name, unsigned int vcpus)
+{
+	return new_vm(name, vcpus, false);
+}
+
+/* No vCPU runs: it would see its vPE come into being. */
+void vm_add_its(struct vm *vm)
+{
+	vm_check(vm);
+	vm_pause(vm);
+	new_its(vm);
+	vm_resume(vm);
 }
 
 void vm_free(struct vm *vm)
@@ -306,7 +336,8 @@ void vm_free(struct vm *vm)
 		munmap(vm->vcpu[i].run, ioctl(kvm_fd(), KVM_GET_VCPU_MMAP_SIZE, 0));
 		close(vm->vcpu[i].fd);
 	}
-	close(vm->its);
+	if (vm->its >= 0)
+		close(vm->its);
 	close(vm->vgic);
 	close(vm->fd);
 	munmap(vm->ram, GUEST_RAM_SIZE);
@@ -368,6 +399,16 @@ void vm_reset(struct vm *vm)
 	start_guest(vm);
 }
 
+void vm_reset_its(struct vm *vm)
+{
+	vm_check(vm);
+	vm_pause(vm);
+	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_ITS_CTRL_RESET, NULL,
+		    "reset of the ITS");
+	forget_mappings(vm);
+	vm_resume(vm);
+}
+
 void vm_sentinel(struct vm *vm, bool on)
 {
 	int ret;
@@ -412,8 +453,14 @@ static struct kvm_irq_routing_entry *route(struct vm *vm, uint32_t gsi, bool wan
 
 static void set_routing(struct vm *vm)
 {
-	if (ioctl(vm->fd, KVM_SET_GSI_ROUTING, vm->routing))
+	if (!vm->batch && ioctl(vm->fd, KVM_SET_GSI_ROUTING, vm->routing))
 		die("KVM_SET_GSI_ROUTING: %m");
+}
+
+void vm_route_batch(struct vm *vm, bool on)
+{
+	vm->batch = on;
+	set_routing(vm);
 }
 
 void vm_route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid)

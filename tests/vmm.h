@@ -133,6 +133,7 @@ struct event {
 	uint32_t devid;
 	uint32_t eventid;
 	uint32_t intid;
+	unsigned int collection;
 	unsigned int vcpu;
 };
 
@@ -150,8 +151,10 @@ struct vm {
 	char failed[160];
 
 	struct kvm_irq_routing *routing;	/* capacity VM_MAX_GSIS */
+	bool batch;
 	struct event *events;
 	unsigned int nr_events;
+	unsigned int collection[GUEST_MAX_VCPUS];	/* the vCPU of each */
 	uint32_t devices[VM_MAX_DEVICES];
 	unsigned int nr_devices;
 	uint64_t itt_next;
@@ -165,6 +168,9 @@ extern struct vm *vms;
 
 /* A running guest in its idle loop, with nothing of its GIC set up. */
 struct vm *vm_new(const char *name, unsigned int vcpus);
+/* The same with a vGIC that has no ITS, and one for it while the VM runs. */
+struct vm *vm_new_without_its(const char *name, unsigned int vcpus);
+void vm_add_its(struct vm *vm);
 void vm_free(struct vm *vm);
 
 /* Dies if the guest or one of its vCPUs has come to an unexpected end. */
@@ -178,6 +184,8 @@ void vm_resume(struct vm *vm);
  * (its PCI devices are reset before): sources_detach(). The guest's counters live on.
  */
 void vm_reset(struct vm *vm);
+/* The ITS alone: it is off then, and knows no device, event or collection. */
+void vm_reset_its(struct vm *vm);
 
 /* The sentinel is an irqfd, and an irqfd keeps the module loaded. */
 void vm_sentinel(struct vm *vm, bool on);
@@ -186,6 +194,8 @@ void vm_sentinel(struct vm *vm, bool on);
 void vm_route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid);
 void vm_route_pin(struct vm *vm, uint32_t gsi, uint32_t pin);
 void vm_route_none(struct vm *vm, uint32_t gsi);
+/* While on, routes are only noted; off, all of them take effect in one call. */
+void vm_route_batch(struct vm *vm, bool on);
 
 /* KVM_IRQFD and KVM_SIGNAL_MSI as they are. */
 int try_irqfd(struct vm *vm, int eventfd, uint32_t gsi, uint32_t flags);
@@ -215,14 +225,17 @@ void guest_init_its(struct vm *vm);
 void guest_boot(struct vm *vm);
 void guest_its(struct vm *vm, bool on);
 
-/* One event: MAPD for a new device, the LPI enabled, MAPTI to the vCPU's collection. */
+/* One event: MAPD for a new device, the LPI enabled, MAPTI to the collection of this number. */
 void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, unsigned int vcpu);
 void guest_discard(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_move(struct vm *vm, uint32_t devid, uint32_t eventid, unsigned int vcpu);
 void guest_move_all(struct vm *vm, unsigned int from, unsigned int to);
 /* The collection of a vCPU. Taking it away takes away what leads to it. */
 void guest_mapc(struct vm *vm, unsigned int vcpu, bool valid);
+/* Valid for a device that is mapped: its events are gone. */
 void guest_mapd(struct vm *vm, uint32_t devid, bool valid);
+/* There are as many collections as vCPUs, each with a number; its events go to @vcpu. */
+void guest_map_collection(struct vm *vm, unsigned int collection, unsigned int vcpu);
 void guest_clear(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
@@ -329,8 +342,8 @@ const char *verdict_detail(void);
 /*
  * Fires every open source of this process. Those whose route leads to a mapped event or a pin must
  * be delivered there, and of those that end in the same vLPI exactly one must be DIRECT; the others
- * must be HOST, or LOST with their vectors off. With the broker loaded its dump must say the same. Returns the number of things that were
- * otherwise, each told on stderr with @when.
+ * must be HOST, or LOST with their vectors off. With the broker loaded its dump must say the same.
+ * Returns the number of things that were otherwise, each told on stderr with @when.
  */
 unsigned int sources_wrong(const char *when);
 
@@ -340,6 +353,40 @@ unsigned int sources_wrong(const char *when);
 									\
 		snprintf(__when, sizeof(__when), __VA_ARGS__);		\
 		EXPECT_EQ(0, sources_wrong(__when)) {			\
+			TH_LOG("wrong: %s (see above)", __when);	\
+		}							\
+	} while (0)
+
+/*
+ * Waits until the broker says, with no interrupt raised for it, that every attached source is where
+ * its route leads, and that each vLPI has its one holder. Without the module it has nothing to say.
+ * False at the bound, with what is still wrong told on stderr.
+ */
+bool sources_placed(const char *when);
+
+#define EXPECT_PLACED(...)						\
+	do {								\
+		char __when[96];					\
+									\
+		snprintf(__when, sizeof(__when), __VA_ARGS__);		\
+		EXPECT_TRUE(sources_placed(__when)) {			\
+			TH_LOG("not in its place by itself: %s (see above)", __when); \
+		}							\
+	} while (0)
+
+/*
+ * Everything is in its place by itself, and then as it is raised; ends the test where it is not,
+ * since the rest would only tell of the same, a bound at a time.
+ */
+#define ASSERT_SOURCES(...)						\
+	do {								\
+		char __when[96];					\
+									\
+		snprintf(__when, sizeof(__when), __VA_ARGS__);		\
+		ASSERT_TRUE(sources_placed(__when)) {			\
+			TH_LOG("not in its place by itself: %s (see above)", __when); \
+		}							\
+		ASSERT_EQ(0, sources_wrong(__when)) {			\
 			TH_LOG("wrong: %s (see above)", __when);	\
 		}							\
 	} while (0)
