@@ -55,19 +55,18 @@ FIXTURE_VARIANT(unmapped) {
 	unsigned int nr;
 };
 
-#define UNMAPPED_BY(name, h)					\
-	FIXTURE_VARIANT_ADD(unmapped, name##_one) {		\
-		.how = h, .nr = 1,				\
-	};							\
-	FIXTURE_VARIANT_ADD(unmapped, name##_three) {		\
-		.how = h, .nr = 3,				\
+#define UNMAPPED(name, h, n)					\
+	FIXTURE_VARIANT_ADD(unmapped, name) {			\
+		.how = h, .nr = n,				\
 	}
 
-UNMAPPED_BY(by_discard, DISCARD);
-UNMAPPED_BY(by_mapd, MAPD);
-UNMAPPED_BY(by_mapd_again, MAPD_AGAIN);
-UNMAPPED_BY(by_device_table, TABLE);
-UNMAPPED_BY(by_its_reset, RESET);
+UNMAPPED(by_discard_one, DISCARD, 1);
+UNMAPPED(by_discard_three, DISCARD, 3);
+UNMAPPED(by_mapd_three, MAPD, 3);
+UNMAPPED(by_mapd_again_three, MAPD_AGAIN, 3);
+UNMAPPED(by_device_table_three, TABLE, 3);
+UNMAPPED(by_its_reset_one, RESET, 1);
+UNMAPPED(by_its_reset_three, RESET, 3);
 
 FIXTURE_SETUP(unmapped)
 {
@@ -789,17 +788,15 @@ FIXTURE_VARIANT(moved) {
 	unsigned int nr;
 };
 
-#define MOVED(name, b)						\
-	FIXTURE_VARIANT_ADD(moved, name##_one) {		\
-		.by = b, .nr = 1,				\
-	};							\
-	FIXTURE_VARIANT_ADD(moved, name##_three) {		\
-		.by = b, .nr = 3,				\
+#define MOVED(name, b, n)					\
+	FIXTURE_VARIANT_ADD(moved, name) {			\
+		.by = b, .nr = n,				\
 	}
 
-MOVED(by_movi, BY_MOVI);
-MOVED(by_movall, BY_MOVALL);
-MOVED(by_mapc, BY_MAPC);
+MOVED(by_movi_one, BY_MOVI, 1);
+MOVED(by_movi_three, BY_MOVI, 3);
+MOVED(by_movall_three, BY_MOVALL, 3);
+MOVED(by_mapc_three, BY_MAPC, 3);
 
 FIXTURE_SETUP(moved)
 {
