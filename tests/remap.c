@@ -939,8 +939,8 @@ VM_TEST_F(moved, with_an_edge_pending)
 }
 
 /*
- * The LPI is disabled; what is pending has to be there when it is enabled on the other vCPU. That one
- * sleeps in WFI, and an INV by another rings no doorbell: it takes it when it next runs.
+ * The LPI is disabled; what is pending has to be there when it is enabled on the other vCPU. That
+ * one sleeps in WFI, and an INV by another rings no doorbell: it takes it when it next runs.
  */
 VM_TEST_F(moved, with_an_edge_pending_disabled)
 {
