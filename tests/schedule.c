@@ -382,9 +382,8 @@ static void do_calm(void)
 
 /*
  * A blocked vCPU is not always woken by a direct interrupt where there are more vPEs than host
- * CPUs, with or without the module: without DirectLPI the host's driver has as many doorbells mapped
- * as CPUs, and drops what is pending in one that it takes away. That is no lost edge: the vCPU is
- * woken here, and how often is told at the end.
+ * CPUs, with or without the module. That is no lost edge: the vCPU is woken here, and how often is
+ * told at the end.
  */
 #define WAKE_MS		30
 
@@ -1048,7 +1047,6 @@ static bool race(enum side side, const struct op *op, struct step st)
 	const struct model_source *r = op->racer == NOWHERE ? NULL : &m->src[op->racer];
 	bool comes = r && st.kind == ATTACH && (int)st.a == op->racer;
 
-	st.racer = NOWHERE;
 	st.yields = op->yields;
 	if (r && r->vectors && !m->vm[side].limbo && (r->vm == side || comes))
 		st.racer = op->racer;
@@ -1057,7 +1055,7 @@ static bool race(enum side side, const struct op *op, struct step st)
 	return step_in(side, st);
 }
 
-#define RACE(side, op, ...)	race(side, op, (struct step){ __VA_ARGS__ })
+#define RACE(side, op, ...)	race(side, op, (struct step){ __VA_ARGS__, .racer = NOWHERE })
 
 static bool op_attach(const struct op *op)
 {
