@@ -22,6 +22,7 @@ help:
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
 	@echo '  make check       all tests, on both and on 6.12'
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
+	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
 	@echo 'Anywhere:'
@@ -56,6 +57,9 @@ check:
 .PHONY: check-matrix
 check-matrix:
 	tests/check-matrix
+.PHONY: unit
+unit:
+	$(MAKE) -C tests/unit check
 
 .PHONY: check-mutants
 check-mutants:
@@ -69,4 +73,5 @@ lint:
 clean:
 	rm -rf *.ko *.mod *.mod.c *.mod.o *.o .*.cmd Module.symvers modules.order .module-common.o
 	rm -f src/*.o src/.*.cmd src/*.tmp src/probed.h
+	$(MAKE) -C tests/unit clean
 	$(MAKE) -C tools/vlpictl clean

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A host for the arbiter: VMs, irqfds, host IRQs, and behind its_shim.h a KVM and an irqchip that
+ * do what the real ones do, as far as the arbiter can tell. Each step of a test is one function
+ * here; after each of them the promises are checked, see fake_check().
+ */
+#ifndef UNIT_FAKE_H
+#define UNIT_FAKE_H
+
+#include "broker.h"
+
+#define LPI		8192U	/* the first */
+#define NR_LPIS		8
+#define NR_EVENTS	8
+#define NR_VMS		3
+#define NR_IRQS		24	/* host IRQs 0 (never used) to 23 */
+#define NR_IRQFDS	24
+
+/*
+ * Each map and each unmap drops an edge that is pending: one raise is owed, after the last of them.
+ * If KVM unmaps by itself, it is the guest's own doing, and one is allowed.
+ */
+enum raise {
+	RAISE_WOULD_BE_TOO_MANY,
+	RAISE_MAY_COME,
+	RAISE_MUST_COME,
+};
+
+/* What KVM believes of an LPI of a VM, and what is owed to it. */
+struct fake_lpi {
+	bool hw;
+	u32 host_irq;
+	enum raise raise;
+};
+
+struct fake_vm {
+	char letter;
+	bool its_off;
+	u32 event[NR_EVENTS];		/* LPI that the guest has mapped the event to, or 0 */
+	struct fake_lpi lpi[NR_LPIS];
+};
+
+/* A host IRQ as the hardware has it. */
+struct fake_irq {
+	bool forwarded;
+	struct fake_vm *vm;
+	u32 vintid;
+	bool to_be_aimed;		/* unmapped; its CPU may be offline */
+	bool stray;			/* by a KVM before our time */
+	int refuse;			/* errno with which the irqchip turns it down */
+};
+
+#define NOT_MSI		(-1)		/* a route to an irqchip pin, or to nothing */
+
+struct fake_irqfd {
+	struct vb_client client;
+	struct fake_vm *vm;
+	int event;			/* its route, or NOT_MSI */
+	int seen_event;			/* that it was resolved for last */
+	int granted_event;
+	u32 granted_vintid;		/* last one that it was mapped to */
+	u32 host_irq;			/* of its producer, or 0 */
+	bool leaving;
+	bool known;			/* to the arbiter */
+};
+
+struct fake_host {
+	struct fake_vm vm[NR_VMS];
+	struct fake_irq irq[NR_IRQS];
+	struct fake_irqfd irqfd[NR_IRQFDS];
+
+	/* Which KVM it is. */
+	bool maps_again;		/* up to 6.1: add maps whatever it believes */
+	bool revoke_does_nothing;	/* 6.16, 6.17 */
+
+	/* Called once in a grant, before KVM maps and when it has: what happens just then. */
+	void (*before_map)(void);
+	void (*after_map)(void);
+	/* The same, when KVM has unmapped for the arbiter. */
+	void (*after_unmap)(void);
+
+	unsigned int gone_at_once;	/* mappings that after_map() undid */
+	unsigned int objects_elsewhere;	/* slots that live on by another's reference */
+	unsigned int kicks;
+	unsigned int waiters_told;	/* VMs that the last look said have a waiter */
+	char did[1024];			/* since fake_did() was last asked */
+	char traced[1024];
+};
+
+extern struct fake_host host;
+
+/* KVM_IRQFD, VFIO, and their ends. */
+struct fake_irqfd *assign(struct fake_vm *vm, int event);
+void attach(struct fake_irqfd *irqfd, u32 host_irq);
+void detach(struct fake_irqfd *irqfd);
+void leave(struct fake_irqfd *irqfd);		/* KVM has taken it off its list */
+void deassign(struct fake_irqfd *irqfd);	/* all of these that are not done yet */
+struct fake_irqfd *source(struct fake_vm *vm, int event, u32 host_irq);	/* assigned and attached */
+
+/*
+ * The VMM and the guest. The arbiter looks when routes change; where there is no memory for that,
+ * and for all the rest, it does in settle().
+ */
+void route(struct fake_irqfd *irqfd, int event);
+void route_late(struct fake_irqfd *irqfd, int event);
+void guest_maps(struct fake_vm *vm, int event, u32 vintid);
+void guest_discards(struct fake_vm *vm, int event);
+void guest_moves(struct fake_vm *vm, u32 vintid);	/* to another vPE */
+void its_on(struct fake_vm *vm, bool on);
+void look(void);				/* broker_rearbitrate(), once */
+void settle(void);				/* the same, as long as there is reason to */
+
+/* The names of the tracepoints since it was last asked, such as "attach grant". */
+const char *fake_traced(void);
+
+/* What the host did since it was last asked, such as "unmap 1, map 2 A8192, raise A8192". */
+const char *fake_did(void);
+
+void fake_check(void);				/* what holds at every moment */
+void fake_check_settled(void);			/* and what holds when nothing is left to be done */
+void fake_end(void);				/* all irqfds go; nothing is left */
+
+const char *name_of_state(unsigned int state);
+struct vlpi_broker_client dump_of(struct fake_irqfd *irqfd);
+struct vlpi_broker_info info(void);
+struct fake_irqfd *holder_of(struct fake_vm *vm, u32 vintid);
+
+#endif /* UNIT_FAKE_H */

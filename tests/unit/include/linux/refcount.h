@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef UNIT_LINUX_REFCOUNT_H
+#define UNIT_LINUX_REFCOUNT_H
+
+#include <linux/kernel.h>
+
+typedef struct {
+	int count;
+} refcount_t;
+
+static inline void refcount_set(refcount_t *ref, int n)
+{
+	ref->count = n;
+}
+
+static inline unsigned int refcount_read(const refcount_t *ref)
+{
+	return ref->count;
+}
+
+static inline bool refcount_inc_not_zero(refcount_t *ref)
+{
+	if (ref->count)
+		ref->count++;
+	return ref->count;
+}
+
+static inline void refcount_inc(refcount_t *ref)
+{
+	if (ref->count++ <= 0)
+		kernel_bug("refcount_t: addition on 0; use-after-free");
+}
+
+static inline bool refcount_dec_and_test(refcount_t *ref)
+{
+	if (--ref->count < 0)
+		kernel_bug("refcount_t: underflow; use-after-free");
+	return !ref->count;
+}
+
+#endif /* UNIT_LINUX_REFCOUNT_H */

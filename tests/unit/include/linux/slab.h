@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef UNIT_LINUX_SLAB_H
+#define UNIT_LINUX_SLAB_H
+
+#include <linux/kernel.h>
+
+#define GFP_KERNEL	1U
+#define GFP_ATOMIC	2U
+#define GFP_NOWAIT	4U
+
+void *kzalloc(size_t size, gfp_t gfp);
+#define kmalloc(size, gfp)		kzalloc(size, gfp)
+#define kcalloc(n, size, gfp)		kzalloc((n) * (size), gfp)
+void kfree(const void *object);
+
+/* The allocation that fails: 1 the next, 0 none. It is 0 again when it has failed. */
+extern unsigned int fail_allocation;
+/* Objects that are allocated now. */
+extern unsigned int nr_allocated;
+
+#endif /* UNIT_LINUX_SLAB_H */
