@@ -72,6 +72,7 @@ struct fake_host {
 	/* Which KVM it is. */
 	bool maps_again;		/* up to 6.1: add maps whatever it believes */
 	bool revoke_does_nothing;	/* 6.16, 6.17 */
+	bool force_does_nothing;	/* none that we know; nothing is checked then */
 
 	/* Called once in a grant, before KVM maps and when it has: what happens just then. */
 	void (*before_map)(void);

@@ -165,6 +165,25 @@ TEST(promotion_passes_over_who_is_routed_elsewhere_by_now)
 	fake_end();
 }
 
+/* Whatever goes wrong with the holder's unmapping, no second one is mapped. */
+TEST(gate_refuses_the_next_while_the_last_is_mapped)
+{
+	struct fake_irqfd *x, *y;
+
+	begin();
+	/* So that the fake maps what passes the gate. */
+	host.maps_again = true;
+	x = source(a, 0, 1);
+	y = source(a, 0, 2);
+	fake_did();
+	host.revoke_does_nothing = true;
+	host.force_does_nothing = true;
+	detach(x);
+	EXPECT_STATE(y, UNMAPPABLE, EBUSY);
+	EXPECT(info().gate_refusals);
+	EXPECT_DID("force");
+}
+
 TEST(gate_forgets_what_the_irqchip_turns_down)
 {
 	struct fake_irqfd *x, *y;
