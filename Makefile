@@ -57,6 +57,7 @@ check:
 .PHONY: check-matrix
 check-matrix:
 	tests/check-matrix
+
 .PHONY: unit
 unit:
 	$(MAKE) -C tests/unit check

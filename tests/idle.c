@@ -4,8 +4,8 @@
  * mappable, with no interrupt; and nothing looks for work where there is none.
  *
  * The time is that of the host's clock. It says something about the kernel only where the lab counts
- * instructions (--qemu '-accel tcg,thread=single -icount shift=0,sleep=off'); on a busy machine it
- * is for the eye, and only that the slot is filled at all is checked.
+ * instructions (tests/lab/run --icount); elsewhere it is for the eye, and only that the slot is filled
+ * at all is checked.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

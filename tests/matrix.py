@@ -14,7 +14,8 @@ import os
 import re
 
 FIELDS = ("kernel", "mode", "release", "program", "test", "result", "detail")
-HAZARDS = ["H%d" % n for n in range(1, 28)]
+# Hazards, and promises that a test is about without a hazard.
+HAZARDS = ["H%d" % n for n in range(1, 28)] + ["P%d" % n for n in range(1, 7)]
 BAD = ("fail", "panic", "hang")
 TESTS = os.path.dirname(os.path.abspath(__file__))
 # Elsewhere for tests/matrix-selftest.
