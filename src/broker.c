@@ -1225,6 +1225,8 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
 		out->flags |= VLPI_BROKER_CLIENT_FORWARDED;
 	if (client->reattach)
 		out->flags |= VLPI_BROKER_CLIENT_REATTACH;
+	if (client->raises_inline)
+		out->flags |= VLPI_BROKER_CLIENT_INLINE;
 	if (slot) {
 		out->vintid = slot->vintid;
 		if (client->state == VLPI_BROKER_WAITER)

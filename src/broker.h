@@ -55,6 +55,7 @@ struct vb_vm {
  * @booked: whether @by_irq is in the ledger.
  * @granting: the holder-to-be: the gate lets its host IRQ through.
  * @revoking: the unmap that the watch is about to see is our own.
+ * @raises_inline: while it waits, its wake-up raises the vLPI by itself, without the thread.
  * @reattach: it was attached before the module was loaded, and could not be taken over.
  * @mapped: the gate let it through and the watch has not seen it go: it is forwarded.
  * @gsi: for show.
@@ -82,6 +83,7 @@ struct vb_client {
 	bool booked;
 	bool granting;
 	bool revoking;
+	bool raises_inline;
 	bool reattach;
 	bool mapped;
 	u32 gsi;

@@ -71,7 +71,7 @@ static bool take_signal(struct vb_port *port)
 {
 	struct kthread_worker *worker;
 
-	if (READ_ONCE(port->raises_inline)) {
+	if (READ_ONCE(port->client.raises_inline)) {
 		if (!broker_raise(&port->client))
 			return false;
 		broker_count_signal(&port->client);
@@ -144,7 +144,7 @@ void fallback_take(struct vb_port *port)
  */
 void fallback_choose(struct vb_port *port)
 {
-	WRITE_ONCE(port->raises_inline, READ_ONCE(fallback_inline));
+	WRITE_ONCE(port->client.raises_inline, READ_ONCE(fallback_inline));
 }
 
 /* The VMM may have exited by now, or be about to: then the worker stays where it was made. */

@@ -88,7 +88,7 @@ static int proxy_add_producer(struct irq_bypass_consumer *cons, struct irq_bypas
 	port->prod = prod;
 	fallback_choose(port);
 	broker_attach(&port->client, prod->irq);
-	if (port->client.state != VLPI_BROKER_HOLDER && !port->raises_inline)
+	if (port->client.state != VLPI_BROKER_HOLDER && !port->client.raises_inline)
 		fallback_prepare(port->client.vm);
 	come_back();
 	return 0;

@@ -26,7 +26,6 @@
  *	otherwise act on a route that has changed since.
  * @granted_its: the ITS that the granted route leads through; it lives as long as the VM.
  * @granted_irq: the LPI at its end; it lives as long as the host IRQ is mapped to it.
- * @raises_inline: see fallback.c.
  * @kvm_wake: KVM's wait-queue callback, which ours stands in front of.
  * @inject: queued on the VM's worker for each signal of a waiter.
  * @taken: while the irqfds of a VM are taken over.
@@ -44,7 +43,6 @@ struct vb_port {
 	struct kvm_kernel_irqfd granted;
 	struct vgic_its *granted_its;
 	struct vgic_irq *granted_irq;
-	bool raises_inline;
 	wait_queue_func_t kvm_wake;
 	struct kthread_work inject;
 	struct list_head taken;

@@ -18,7 +18,7 @@
 enum {
 	COL_VM, COL_PID, COL_COMM, COL_VINTID, COL_STATE, COL_POS, COL_HOST_IRQ, COL_FWD,
 	COL_GSI, COL_DEVID, COL_EVENTID, COL_SIGNALS, COL_INJECTIONS, COL_ERROR, COL_NOTE,
-	COL_ID, COL_NAME,
+	COL_ID, COL_FALLBACK, COL_NAME,
 };
 
 /* The man page fixes names and meanings. */
@@ -42,6 +42,7 @@ static const struct column columns[] = {
 	[COL_ERROR] = { "ERROR", COL_TEXT, false, "why it is unmappable or unresolved" },
 	[COL_NOTE] = { "NOTE", COL_TEXT, false, "re-attach, not-forwarded, still-forwarded" },
 	[COL_ID] = { "ID", COL_NUMBER, true, "the broker's id of the client, never used again" },
+	[COL_FALLBACK] = { "FALLBACK", COL_TEXT, true, "who injects while it waits: thread or inline" },
 	[COL_NAME] = { "NAME", COL_TEXT, true, "KVM's debugfs name of the VM" },
 };
 
@@ -108,6 +109,10 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 		return put_note(out, len, c);
 	case COL_ID:
 		return put(out, len, c->id);
+	case COL_FALLBACK:
+		snprintf(out, len, "%s",
+			 c->flags & VLPI_BROKER_CLIENT_INLINE ? "inline" : "thread");
+		return true;
 	case COL_NAME:
 		text_escape(out, c->vm_name, sizeof(c->vm_name));
 		return *out;

@@ -41,8 +41,8 @@
  * @forced_unmaps: host IRQs that KVM left forwarded and that the broker unmapped.
  * @repairs: stale "forwarded" marks that the broker cleared in KVM's own books.
  * @signals: eventfd signals that the broker served in KVM's place.
- * @injections: MSIs that the fallback thread injected for them; signals merge, so this is not more
- *	than @signals.
+ * @injections: interrupts that the fallback raised for them; signals to its thread merge, so this
+ *	is not more than @signals.
  * @version: version of the module, NUL-terminated.
  */
 struct vlpi_broker_info {
@@ -93,6 +93,8 @@ enum vlpi_broker_state {
 #define VLPI_BROKER_CLIENT_FORWARDED	(1U << 0)
 /* Attached before the module was loaded and not taken over: detach it and attach it again. */
 #define VLPI_BROKER_CLIENT_REATTACH	(1U << 1)
+/* While it waits, its interrupt is raised by the wake-up of the irqfd and not by a thread. */
+#define VLPI_BROKER_CLIENT_INLINE	(1U << 2)
 
 /**
  * struct vlpi_broker_client - one irqfd and its host IRQ
@@ -110,7 +112,7 @@ enum vlpi_broker_state {
  * @position: place in the queue of its slot: 0 holder, 1 the next to be promoted, and so on;
  *	0 also where the state is neither HOLDER nor WAITER.
  * @signals: eventfd signals that the broker served in KVM's place.
- * @injections: MSIs injected for them.
+ * @injections: interrupts raised for them.
  * @vm_name: KVM's debugfs name of the VM ("pid-fd"), NUL-terminated, empty where there is none.
  * @vm_comm: command name of the VMM when the VM was first seen, NUL-terminated.
  */
