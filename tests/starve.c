@@ -324,8 +324,9 @@ VM_TEST_F(starve, host_task)
 	EXPECT_STREQ("0::" VMM_GROUP, group);
 	alone = measure(self->host.pid, thread, false);
 	storm = measure(self->host.pid, thread, true);
-	/* Or there was no storm. */
-	EXPECT_LT(1000, storm.injections);
+	/* Or there was no storm. How many injections the quota buys is a matter of the machine. */
+	EXPECT_LT(0, storm.injections);
+	EXPECT_LE(QUOTA / 2, storm.vmm);
 	EXPECT_LT(50, alone.host);
 	EXPECT_GE(QUOTA + SLACK, storm.thread);
 	EXPECT_GE(QUOTA + SLACK, storm.vmm);
