@@ -97,7 +97,7 @@ static void take_away(struct vm *vm, enum how how)
 		vm->nr_devices = 0;
 		break;
 	case RESET:
-		vm_reset_its(vm);
+		vm_reset_its_alone(vm);
 		break;
 	}
 }

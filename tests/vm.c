@@ -380,31 +380,50 @@ static void reset_redist(struct vm *vm, unsigned int cpu)
 	write_icc(vm, cpu, ICC_AP1R0_EL1, 0);
 }
 
-void vm_reset(struct vm *vm)
+void vm_reset_vcpus(struct vm *vm)
 {
-	vm_check(vm);
-	vm_pause(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		init_vcpu(&vm->vcpu[i]);
+}
+
+void vm_reset_gic(struct vm *vm)
+{
 	write_dist(vm, GICD_CTLR, 0);
 	write_dist(vm, GICD_ICENABLER1, ~0U);
 	write_dist(vm, GICD_ISPENDR1, 0);
 	write_dist(vm, GICD_ICACTIVER1, ~0U);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		reset_redist(vm, i);
+}
+
+void vm_reset_its(struct vm *vm)
+{
 	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_ITS_CTRL_RESET, NULL,
 		    "reset of the ITS");
+}
+
+void vm_restart(struct vm *vm)
+{
 	forget_guest_state(vm);
 	load_image(vm);
 	start_guest(vm);
 }
 
-void vm_reset_its(struct vm *vm)
+void vm_reset(struct vm *vm)
 {
 	vm_check(vm);
 	vm_pause(vm);
-	device_attr(vm->its, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_ITS_CTRL_RESET, NULL,
-		    "reset of the ITS");
+	vm_reset_vcpus(vm);
+	vm_reset_gic(vm);
+	vm_reset_its(vm);
+	vm_restart(vm);
+}
+
+void vm_reset_its_alone(struct vm *vm)
+{
+	vm_check(vm);
+	vm_pause(vm);
+	vm_reset_its(vm);
 	forget_mappings(vm);
 	vm_resume(vm);
 }

@@ -184,8 +184,13 @@ void vm_resume(struct vm *vm);
  * (its PCI devices are reset before): sources_detach(). The guest's counters live on.
  */
 void vm_reset(struct vm *vm);
-/* The ITS alone: it is off then, and knows no device, event or collection. */
+/* The same in parts, of a VM that is paused: vm_restart() runs the fresh guest. */
+void vm_reset_vcpus(struct vm *vm);
+void vm_reset_gic(struct vm *vm);
 void vm_reset_its(struct vm *vm);
+void vm_restart(struct vm *vm);
+/* The ITS of a guest that goes on: it is off then, and knows no device, event or collection. */
+void vm_reset_its_alone(struct vm *vm);
 
 /* The sentinel is an irqfd, and an irqfd keeps the module loaded. */
 void vm_sentinel(struct vm *vm, bool on);
