@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's side of an interrupt: a vCPU that sleeps in WFI and is woken by its doorbell (H19), and
- * host CPUs that go offline under the host IRQs that are aimed at them (H20).
+ * The host's side of an interrupt: a vCPU that sleeps in WFI and is woken by its doorbell (H19), host
+ * CPUs that go offline under the host IRQs that are aimed at them (H20), and a host IRQ that the
+ * irqchip can't map, because its device's other events are another VM's (H26).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -27,23 +28,55 @@ static bool takes(struct sharers *sh, uint64_t before)
 #define DOORBELL		"vcpu"
 
 #define MANY			100
+#define MAX_CPUS		64
 
 FIXTURE(blocked) {
 	struct sharers sh;
-	int holder;
+	struct child busy[MAX_CPUS];
+	unsigned int nr_busy;
 };
 
+/* On the host CPU where it finds itself; it takes no time from anybody. */
+static void be_busy(void *arg)
+{
+	struct sched_param param = { 0 };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(*(int *)arg, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) || sched_setscheduler(0, SCHED_IDLE, &param))
+		die("SCHED_IDLE on CPU %d: %m", *(int *)arg);
+	child_ready();
+	for (;;)
+		;
+}
+
+static void this_cpu_busy(void *arg)
+{
+	FIXTURE_DATA(blocked) *self = arg;
+	struct child *c = &self->busy[self->nr_busy++];
+	int cpu = sched_getcpu();
+
+	child_start(c, be_busy, &cpu);
+	child_wait_ready(c);
+}
+
+/*
+ * A vCPU that is alone on its host CPU, and has a vLPI, sleeps in the guest: KVM does not trap its
+ * WFI. So it is not alone.
+ */
 FIXTURE_SETUP(blocked)
 {
+	visit_host_cpus(this_cpu_busy, self);
 	sharers_new(&self->sh, "blocked", 0, 3);
 	EXPECT_SOURCES("three attached");
-	self->holder = sharers_holder(&self->sh);
-	ASSERT_LE(0, self->holder);
 }
 
 FIXTURE_TEARDOWN(blocked)
 {
 	sharers_free(&self->sh);
+	while (self->nr_busy)
+		child_kill(&self->busy[--self->nr_busy]);
 }
 
 static bool task_sleeps(int tid)
@@ -138,10 +171,10 @@ VM_TEST_F(blocked, is_woken_by_hand)
 	for (unsigned int n = 0; n < MANY; n++) {
 		wait_for(vcpus_blocked(), "the guest sleeps");
 		before = taken(sh);
-		if (n % 4 == 3)
-			ASSERT_LT(0, try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT));
-		else
+		if (n % 4 < 3)
 			eventfd_kick(sh->src[n % 4]->eventfd);
+		else
+			(void)try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT);
 		ASSERT_TRUE(takes(sh, before)) {
 			TH_LOG("signal %u wakes nobody", n + 1);
 		}
@@ -364,6 +397,151 @@ VM_TEST_F(offline, then_the_vm_ends)
 	victim(self, true);
 	EXPECT_SOURCES("online again");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
+}
+
+/* ---- H26 --------------------------------------------------------- */
+
+#define OWN_GSI			SHARED_GSI
+#define EDU_GSI			(SHARED_GSI + 1)
+
+FIXTURE(unmappable) {
+	struct vm *first;
+	struct vm *second;
+	struct source *igb[2];
+	struct source *edu;
+	bool open;
+};
+
+/* One vector of the function is the first VM's, so that the other can't be mapped for the second. */
+FIXTURE_SETUP(unmappable)
+{
+	if (!igb_available())
+		SKIP(return, "no igb: tests/lab/run --igb");
+	self->first = vm_new("first", 1);
+	self->second = vm_new("second", 1);
+	guest_boot(self->first);
+	guest_boot(self->second);
+	guest_map(self->first, SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
+	guest_map(self->second, SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
+	vm_route_msi(self->first, OWN_GSI, SHARED_DEVID, SHARED_EVENT);
+	vm_route_msi(self->second, OWN_GSI, SHARED_DEVID, SHARED_EVENT);
+	vm_route_msi(self->second, EDU_GSI, SHARED_DEVID, SHARED_EVENT);
+	igb_open(self->igb, 2);
+	self->edu = source_open(0);
+	self->open = true;
+	EXPECT_SOURCES("attached to nothing");
+	attach(self->igb[0], self->first, OWN_GSI);
+	EXPECT_VERDICT(self->igb[0], DIRECT);
+	attach(self->igb[1], self->second, OWN_GSI);
+}
+
+FIXTURE_TEARDOWN(unmappable)
+{
+	if (!self->open)
+		return;
+	source_close(self->edu);
+	igb_close(self->igb, 2);
+	if (self->first)
+		vm_free(self->first);
+	if (self->second)
+		vm_free(self->second);
+}
+
+static bool is_unmappable(struct source *s)
+{
+	struct vlpi_broker_client c;
+
+	return broker_client(s, &c) && c.state == VLPI_BROKER_UNMAPPABLE && c.error == EINVAL &&
+	       !(c.flags & VLPI_BROKER_CLIENT_FORWARDED);
+}
+
+static bool is_holder(struct source *s)
+{
+	struct vlpi_broker_client c;
+
+	return broker_client(s, &c) && c.state == VLPI_BROKER_HOLDER;
+}
+
+static void expect_unmappable(struct __test_metadata *_metadata, struct source *s)
+{
+	EXPECT_VERDICT(s, SOFTWARE);
+	if (broker_loaded())
+		EXPECT_TRUE(is_unmappable(s));
+}
+
+/* The cause has gone: no interrupt is needed for it, and it takes no other event. */
+static void expect_holds_soon(struct __test_metadata *_metadata, struct source *s)
+{
+	if (broker_loaded())
+		wait_for(is_holder(s), "%s can be mapped now, and holds its vLPI", s->irq_name);
+	EXPECT_VERDICT(s, DIRECT);
+}
+
+VM_TEST_F(unmappable, next_one_holds)
+{
+	expect_unmappable(_metadata, self->igb[1]);
+	attach(self->edu, self->second, EDU_GSI);
+	for (unsigned int n = 0; n < 3; n++) {
+		EXPECT_VERDICT(self->edu, DIRECT);
+		expect_unmappable(_metadata, self->igb[1]);
+		EXPECT_VERDICT(self->igb[0], DIRECT);
+	}
+	/* Its going and coming changes nothing for the holder. */
+	detach(self->igb[1]);
+	EXPECT_VERDICT(self->edu, DIRECT);
+	EXPECT_VERDICT(self->igb[1], HOST);
+	source_drain(self->igb[1]);
+	attach(self->igb[1], self->second, OWN_GSI);
+	EXPECT_VERDICT(self->edu, DIRECT);
+	EXPECT_VERDICT(self->igb[1], SOFTWARE);
+	/* There is nobody to promote, and then there is. */
+	detach(self->edu);
+	expect_unmappable(_metadata, self->igb[1]);
+	EXPECT_VERDICT(self->edu, HOST);
+	source_drain(self->edu);
+	attach(self->edu, self->second, EDU_GSI);
+	EXPECT_VERDICT(self->edu, DIRECT);
+}
+
+VM_TEST_F(unmappable, until_the_other_event_leaves)
+{
+	expect_unmappable(_metadata, self->igb[1]);
+	detach(self->igb[0]);
+	expect_holds_soon(_metadata, self->igb[1]);
+	/* And now it is the other way round. */
+	source_drain(self->igb[0]);
+	attach(self->igb[0], self->first, OWN_GSI);
+	expect_unmappable(_metadata, self->igb[0]);
+	detach(self->igb[1]);
+	expect_holds_soon(_metadata, self->igb[0]);
+}
+
+VM_TEST_F(unmappable, until_the_other_event_is_discarded)
+{
+	expect_unmappable(_metadata, self->igb[1]);
+	guest_discard(self->first, SHARED_DEVID, SHARED_EVENT);
+	expect_holds_soon(_metadata, self->igb[1]);
+}
+
+VM_TEST_F(unmappable, until_the_other_vm_ends)
+{
+	expect_unmappable(_metadata, self->igb[1]);
+	vm_free(self->first);
+	self->first = NULL;
+	expect_holds_soon(_metadata, self->igb[1]);
+}
+
+/* At the latest when the slot is free, or after the next interrupt. */
+VM_TEST_F(unmappable, and_is_promoted_once_it_can_be)
+{
+	expect_unmappable(_metadata, self->igb[1]);
+	attach(self->edu, self->second, EDU_GSI);
+	EXPECT_VERDICT(self->edu, DIRECT);
+	detach(self->igb[0]);
+	detach(self->edu);
+	EXPECT_VERDICT(self->igb[1], DELIVERED);
+	expect_holds_soon(_metadata, self->igb[1]);
+	EXPECT_SOURCES("one is left");
 }
 
 TEST_HARNESS_MAIN

@@ -360,8 +360,10 @@ VM_TEST_F(two_vms, get_the_answers_of_stock)
 	vm_sentinel(self->sh.vm, false);
 	vm_sentinel(self->other, false);
 	broker_want(false);
-	attach_both(self);
-	stock = use_twice(self->other, self->sh.src[variant->waiter]->eventfd);
+	/* One alone: sharing is what stock kernels warn of. */
+	sharers_attach(&self->sh, 0);
+	attach(self->own, self->other, SHARED_GSI);
+	stock = use_twice(self->other, self->sh.src[0]->eventfd);
 	note("stock answers %d %d %d %d", stock.assign, stock.assign_again, stock.deassign,
 	     stock.deassign_again);
 	detach_both(self);
@@ -391,10 +393,7 @@ static void pretend(struct source *s, struct vm *vm, uint32_t gsi)
 	s->gsi = gsi;
 }
 
-/*
- * Kernels that allow it give signals to the irqfd that came last, and the hardware is the first
- * one's.
- */
+/* Where it is allowed, the first to come has the hardware, and hears of signals at any rate. */
 VM_TEST_F(two_vms, share_while_it_lasts)
 {
 	struct sharers *sh = &self->sh;
@@ -412,13 +411,17 @@ VM_TEST_F(two_vms, share_while_it_lasts)
 		EXPECT_SOURCES("refused");
 		return;
 	}
-	if (variant->waiter)
-		pretend(s, self->other, EXTRA_GSI);
-	EXPECT_VERDICT(s, variant->waiter ? SOFTWARE : DIRECT);
+	if (variant->waiter) {
+		uint64_t before = taken(sh);
+
+		source_fire(s);
+		EXPECT_TRUE(takes(sh, before));
+	} else {
+		EXPECT_VERDICT(s, DIRECT);
+	}
 	EXPECT_VERDICT(self->own, DIRECT);
 
 	/* The first VM's goes: only signals are left. */
-	pretend(s, sh->vm, gsi);
 	detach(s);
 	pretend(s, self->other, EXTRA_GSI);
 	EXPECT_VERDICT(s, SOFTWARE);
@@ -647,10 +650,21 @@ VM_TEST_F(wired, beside_shared_msis)
 	EXPECT_SOURCES("the wired ones left");
 }
 
-/* A level that nobody lowers is taken once: KVM lowers it at its end, and says so. */
+static bool level_is_quiet(FIXTURE_DATA(wired) *self)
+{
+	uint64_t before = guest_count(self->sh.vm, LEVEL_SPI);
+
+	settle();
+	return guest_count(self->sh.vm, LEVEL_SPI) == before;
+}
+
+/*
+ * KVM lowers the level at the interrupt's end, and says so. The guest may take it again until then:
+ * 7.3 sees an end only if it saw the interrupt active, between two exits of the guest.
+ */
 VM_TEST_F(wired, level_a_hundred_times)
 {
-	uint64_t first = guest_count(self->sh.vm, LEVEL_SPI), before;
+	uint64_t before;
 
 	for (unsigned int n = 1; n <= HUNDRED; n++) {
 		before = guest_count(self->sh.vm, LEVEL_SPI);
@@ -664,9 +678,9 @@ VM_TEST_F(wired, level_a_hundred_times)
 		ASSERT_TRUE(resampled(self)) {
 			TH_LOG("end %u of %u is not told", n, HUNDRED);
 		}
+		if (n % 10 == 0)
+			wait_for(level_is_quiet(self), "the level is low");
 	}
-	settle();
-	EXPECT_EQ(first + HUNDRED, guest_count(self->sh.vm, LEVEL_SPI));
 	EXPECT_SOURCES("afterwards");
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Interrupt sources: QEMU's edu devices through VFIO. A write to their BAR raises their one MSI,
- * and the store has taken effect when the next access of the device returns.
+ * and the store has taken effect when the next access of the device returns. And an igb function,
+ * which has several MSI-X vectors: each is a source of its own.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -23,6 +24,15 @@
 #define EDU_ID			0x00
 #define EDU_RAISE		0x60
 #define EDU_ACK			0x64
+#define IGB_IDS			"0x8086:0x10c9"
+#define IGB_STATUS		0x0008
+#define IGB_GPIE		0x1514
+#define IGB_GPIE_MSIX		0x0010
+#define IGB_EICS		0x1520
+#define IGB_EIMS		0x1524
+#define IGB_EIAC		0x152c
+#define IGB_EICR		0x1580
+#define IGB_EITR		0x1680
 #define PCI_COMMAND		0x04
 #define PCI_COMMAND_MEM_MASTER	0x06
 
@@ -48,7 +58,7 @@ static bool file_says(const char *bdf, const char *file, char *buf, size_t size)
 	return n > 0;
 }
 
-static int is_edu(const struct dirent *d)
+static int is_one(const struct dirent *d, const char *want)
 {
 	char vendor[16], device[16], ids[40];
 
@@ -56,14 +66,24 @@ static int is_edu(const struct dirent *d)
 	    !file_says(d->d_name, "device", device, sizeof(device)))
 		return 0;
 	snprintf(ids, sizeof(ids), "%s:%s", vendor, device);
-	return !strcmp(ids, EDU_IDS);
+	return !strcmp(ids, want);
+}
+
+static int is_edu(const struct dirent *d)
+{
+	return is_one(d, EDU_IDS);
+}
+
+static int is_igb(const struct dirent *d)
+{
+	return is_one(d, IGB_IDS);
 }
 
 /* The n-th in the order of the addresses; returns how many there are. */
-static unsigned int find_edu(unsigned int n, char *bdf, size_t size)
+static unsigned int find(int (*is)(const struct dirent *d), unsigned int n, char *bdf, size_t size)
 {
 	struct dirent **list;
-	int found = scandir("/sys/bus/pci/devices", &list, is_edu, alphasort);
+	int found = scandir("/sys/bus/pci/devices", &list, is, alphasort);
 
 	if (found < 0)
 		return 0;
@@ -77,7 +97,7 @@ static unsigned int find_edu(unsigned int n, char *bdf, size_t size)
 
 unsigned int sources_available(void)
 {
-	return find_edu(0, NULL, 0);
+	return find(is_edu, 0, NULL, 0);
 }
 
 static void open_group(struct source *s)
@@ -150,18 +170,24 @@ static void map_bar(struct source *s)
 		die("BAR 0 of %s: %m", s->bdf);
 }
 
-struct source *source_open(unsigned int n)
+static struct source *new_source(void)
 {
 	struct source *s = calloc(1, sizeof(*s));
-	unsigned int slot, found;
+	unsigned int slot;
 
 	for (slot = 0; slot < MAX_SOURCES && open_list[slot]; slot++)
 		;
 	if (!s || slot == MAX_SOURCES)
 		die("no memory, or too many sources");
-	found = find_edu(n, s->bdf, sizeof(s->bdf));
-	if (n >= found)
-		die("this machine has %u edu devices, number %u is wanted", found, n);
+	s->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->eventfd < 0)
+		die("eventfd: %m");
+	open_list[slot] = s;
+	return s;
+}
+
+static void open_device(struct source *s)
+{
 	open_group(s);
 	join_container(s);
 	s->device = ioctl(s->group, VFIO_GROUP_GET_DEVICE_FD, s->bdf);
@@ -169,13 +195,86 @@ struct source *source_open(unsigned int n)
 		die("VFIO device %s: %m", s->bdf);
 	enable_device(s);
 	map_bar(s);
-	s->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->eventfd < 0)
-		die("eventfd: %m");
+}
+
+struct source *source_open(unsigned int n)
+{
+	struct source *s = new_source();
+	unsigned int found;
+
+	found = find(is_edu, n, s->bdf, sizeof(s->bdf));
+	if (n >= found)
+		die("this machine has %u edu devices, number %u is wanted", found, n);
+	open_device(s);
 	snprintf(s->irq_name, sizeof(s->irq_name), "vfio-msi[0](%s)", s->bdf);
 	source_vectors(s, true);
-	open_list[slot] = s;
 	return s;
+}
+
+static void set_msix(struct source *s, unsigned int start, const int *eventfds, unsigned int nr)
+{
+	union {
+		struct vfio_irq_set set;
+		char room[sizeof(struct vfio_irq_set) + MAX_IGB_VECTORS * sizeof(int)];
+	} u = {
+		.set = {
+			.argsz = sizeof(u.set) + nr * sizeof(int),
+			.index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
+			.start = start,
+			.count = nr,
+		},
+	};
+
+	memcpy(u.set.data, eventfds, nr * sizeof(int));
+	if (ioctl(s->device, VFIO_DEVICE_SET_IRQS, &u.set))
+		die("MSI-X vectors %u to %u of %s: %m", start, start + nr - 1, s->bdf);
+}
+
+bool igb_available(void)
+{
+	return find(is_igb, 0, NULL, 0);
+}
+
+void igb_open(struct source **src, unsigned int nr)
+{
+	int eventfds[MAX_IGB_VECTORS];
+
+	if (nr > MAX_IGB_VECTORS)
+		die("%u vectors of an igb", nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct source *s = new_source();
+
+		if (!i) {
+			if (!find(is_igb, 0, s->bdf, sizeof(s->bdf)))
+				die("this machine has no igb");
+			open_device(s);
+		} else {
+			s->device = src[0]->device;
+			s->bar = src[0]->bar;
+			memcpy(s->bdf, src[0]->bdf, sizeof(s->bdf));
+			s->group = -1;
+		}
+		s->igb = true;
+		s->vector = i;
+		s->vectors = true;
+		eventfds[i] = s->eventfd;
+		snprintf(s->irq_name, sizeof(s->irq_name), "vfio-msix[%u](%s)", i, s->bdf);
+		src[i] = s;
+	}
+	/* All at once: not every kernel can enable more of them later. */
+	set_msix(src[0], 0, eventfds, nr);
+	src[0]->bar[IGB_GPIE / 4] = IGB_GPIE_MSIX;
+	src[0]->bar[IGB_EIAC / 4] = (1U << nr) - 1;
+	src[0]->bar[IGB_EIMS / 4] = (1U << nr) - 1;
+	for (unsigned int i = 0; i < nr; i++)
+		src[0]->bar[IGB_EITR / 4 + i] = 0;
+}
+
+void igb_close(struct source **src, unsigned int nr)
+{
+	while (nr)
+		source_close(src[--nr]);
 }
 
 void source_close(struct source *s)
@@ -184,11 +283,15 @@ void source_close(struct source *s)
 
 	detach(s);
 	source_vectors(s, false);
-	munmap((void *)s->bar, s->bar_size);
-	close(s->device);
+	/* An igb's first vector has the device, and goes last. */
+	if (s->group >= 0) {
+		munmap((void *)s->bar, s->bar_size);
+		close(s->device);
+	}
 	close(s->eventfd);
 	/* The last group to leave takes the container's IOMMU with it. */
-	close(s->group);
+	if (s->group >= 0)
+		close(s->group);
 	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
 		if (open_list[i] == s)
 			open_list[i] = NULL;
@@ -205,22 +308,29 @@ static void write_reg(struct source *s, unsigned int reg, uint32_t value)
 {
 	s->bar[reg / 4] = value;
 	/* Reads back, so that the write is over when we return. */
-	(void)s->bar[EDU_ID / 4];
+	(void)s->bar[(s->igb ? IGB_STATUS : EDU_ID) / 4];
 }
 
 void source_fire(struct source *s)
 {
 	__atomic_add_fetch(&s->fires, 1, __ATOMIC_RELAXED);
-	write_reg(s, EDU_RAISE, 1);
+	if (s->igb)
+		write_reg(s, IGB_EICS, 1U << s->vector);
+	else
+		write_reg(s, EDU_RAISE, 1);
 }
 
 void source_ack(struct source *s)
 {
-	write_reg(s, EDU_ACK, ~0U);
+	if (s->igb)
+		write_reg(s, IGB_EICR, 1U << s->vector);
+	else
+		write_reg(s, EDU_ACK, ~0U);
 }
 
 int try_source_vectors(struct source *s, bool on)
 {
+	static const int none = -1;
 	union {
 		struct vfio_irq_set set;
 		char room[sizeof(struct vfio_irq_set) + sizeof(int)];
@@ -233,6 +343,11 @@ int try_source_vectors(struct source *s, bool on)
 
 	if (on == s->vectors)
 		return 0;
+	if (s->igb) {
+		set_msix(s, s->vector, on ? &s->eventfd : &none, 1);
+		s->vectors = on;
+		return 0;
+	}
 	if (on) {
 		u.set.argsz = sizeof(u.room);
 		u.set.flags |= VFIO_IRQ_SET_DATA_EVENTFD;

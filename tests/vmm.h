@@ -269,6 +269,8 @@ struct source {
 	volatile uint32_t *bar;
 	size_t bar_size;
 	int eventfd;
+	bool igb;
+	unsigned int vector;	/* of an igb */
 	bool vectors;
 	char irq_name[40];	/* in /proc/interrupts */
 	uint64_t fires;
@@ -284,6 +286,12 @@ unsigned int sources_available(void);
 /* The n-th one, with its vector on, attached to nothing. */
 struct source *source_open(unsigned int n);
 void source_close(struct source *s);
+
+/* Vectors 0 to nr - 1 of the machine's igb function, if it has one: events of one device. */
+#define MAX_IGB_VECTORS		8
+bool igb_available(void);
+void igb_open(struct source **src, unsigned int nr);
+void igb_close(struct source **src, unsigned int nr);
 
 void source_fire(struct source *s);
 void source_ack(struct source *s);

@@ -57,6 +57,13 @@ build_tests() {
 		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests"
 }
 
+# Kernel modules that only tests load, with what the module itself is built with.
+build_helpers() {
+	copy_tree "$TREE/tests/modules" "$ROOT$BUILD/helpers"
+	in_root helpers make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/helpers" ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
+}
+
 build_tools() {
 	[[ -d $TREE/tools/vlpictl ]] || return 0
 	say "building vlpictl"
@@ -113,10 +120,11 @@ make_initrd() {
 	install -m 755 "$LAB/init" "$stage/init"
 	write_conf >"$stage/lab/conf"
 	printf '%s\n' "${TESTS[@]}" >"$stage/lab/tests"
-	if [[ $MODE == module ]]; then
-		mkdir "$stage/lib/modules/$KVER/updates"
-		find "$ROOT$BUILD/module" -name '*.ko' -exec cp -t "$stage/lib/modules/$KVER/updates" {} +
-	fi
+	mkdir "$stage/lib/modules/$KVER/updates"
+	for d in module helpers; do
+		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
+			find "$ROOT$BUILD/$d" -name '*.ko' -exec cp -t "$stage/lib/modules/$KVER/updates" {} +
+	done
 	for d in tests tools; do
 		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
 			find "$ROOT$BUILD/$d" -maxdepth 1 -type f -perm /111 -exec cp -t "$stage/tests" {} +
