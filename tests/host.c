@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's side of an interrupt: a vCPU that sleeps in WFI and is woken by its doorbell (H19), host
- * CPUs that go offline under the host IRQs that are aimed at them (H20), and a host IRQ that the
- * irqchip can't map, because its device's other events are another VM's (H26).
+ * The host's side of an interrupt: a vCPU that sleeps in WFI and is woken by its doorbell (H19);
+ * host CPUs that go offline under the host IRQs that are aimed at them (H20); and a host IRQ that
+ * the irqchip can't map, because its device's other events are another VM's (H26).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,7 +24,7 @@ static bool takes(struct sharers *sh, uint64_t before)
 
 /* ---- H19 --------------------------------------------------------- */
 
-/* What KVM calls the interrupts of vPEs that are not resident: one line a vCPU, and there is one. */
+/* What KVM calls the interrupts of vPEs that are not resident: a line a vCPU, and there is one. */
 #define DOORBELL		"vcpu"
 
 #define MANY			100
@@ -93,7 +93,7 @@ static bool task_sleeps(int tid)
 	return p && p[1] == ' ' && p[2] == 'S';
 }
 
-/* All threads but this one are vCPUs, and a vCPU sleeps where KVM blocks it: its guest is in WFI. */
+/* All threads but this one are vCPUs. One that sleeps is blocked by KVM: its guest is in WFI. */
 static bool vcpus_blocked(void)
 {
 	DIR *dir = opendir("/proc/self/task");
@@ -412,7 +412,7 @@ FIXTURE(unmappable) {
 	bool open;
 };
 
-/* One vector of the function is the first VM's, so that the other can't be mapped for the second. */
+/* One vector of the function is the first VM's, so the other can't be mapped for the second. */
 FIXTURE_SETUP(unmappable)
 {
 	if (!igb_available())

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest's reset, step by step, while all sources fire (H24): what runs first in the fresh guest is
- * firmware, which has interrupts on and LPIs off, and hangs with an LPI that it did not ask for. And
- * a guest with its LPIs or its ITS off (H23), whose host IRQs are another VM's when it looks again.
+ * A guest's reset, step by step, while all sources fire (H24): what runs first in the fresh guest
+ * is firmware, which has interrupts on and LPIs off, and hangs with an LPI that it did not ask for.
+ * And a guest with its LPIs or its ITS off (H23), whose host IRQs are another VM's when it looks
+ * again.
  */
 #define _GNU_SOURCE
 #include "harness.h"

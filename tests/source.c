@@ -238,7 +238,7 @@ bool igb_available(void)
 
 void igb_open(struct source **src, unsigned int nr)
 {
-	int eventfds[MAX_IGB_VECTORS];
+	int eventfds[MAX_IGB_VECTORS] = { -1 };
 
 	if (nr > MAX_IGB_VECTORS)
 		die("%u vectors of an igb", nr);
