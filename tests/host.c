@@ -230,18 +230,16 @@ VM_TEST_F(blocked, never)
 /* ---- H20 --------------------------------------------------------- */
 
 #define VICTIM			1
+#define ONLINE			"/sys/devices/system/cpu/cpu1/online"
 
-static void cpu_online(unsigned int cpu, bool on)
+static void cpu_online(bool on)
 {
-	char path[64];
-	int fd;
+	int fd = open(ONLINE, O_WRONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		die("%s: %m", path);
+		die(ONLINE ": %m");
 	if (write(fd, on ? "1" : "0", 1) != 1)
-		die("CPU %u %s: %m", cpu, on ? "on" : "off");
+		die("CPU %u %s: %m", VICTIM, on ? "on" : "off");
 	close(fd);
 }
 
@@ -271,6 +269,9 @@ FIXTURE_SETUP(offline)
 {
 	struct sharers *sh = &self->sh;
 
+	/* A test that died has left it off. */
+	if (!access(ONLINE, F_OK))
+		cpu_online(true);
 	if (host_cpus() < 2)
 		SKIP(return, "one host CPU");
 	self->klog = klog_open();
@@ -287,13 +288,13 @@ FIXTURE_SETUP(offline)
 FIXTURE_TEARDOWN(offline)
 {
 	if (self->off)
-		cpu_online(VICTIM, true);
+		cpu_online(true);
 	sharers_free(&self->sh);
 }
 
 static void victim(FIXTURE_DATA(offline) *self, bool on)
 {
-	cpu_online(VICTIM, on);
+	cpu_online(on);
 	self->off = !on;
 }
 

