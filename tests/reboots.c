@@ -194,12 +194,12 @@ VM_TEST_F(reset, under_fire)
 #define SECOND_EVENT		(SHARED_EVENT + 1)
 #define SECOND_INTID		(SHARED_INTID + 1)
 #define SECOND_VCPU		1
-#define MOVED			3
+#define MAX_MOVED		3
 
 FIXTURE(reuse) {
 	struct vm *first;
 	struct vm *second;
-	struct source *src[MOVED + 1];
+	struct source *src[MAX_MOVED + 1];
 	unsigned int nr;
 	struct vlpi_broker_info info;
 	int klog;
@@ -208,27 +208,37 @@ FIXTURE(reuse) {
 FIXTURE_VARIANT(reuse) {
 	bool lpis_off;
 	bool its_off;
+	unsigned int moved;	/* sources, to the second VM */
 	bool one_stays;		/* attached to the first VM */
 };
 
+/* Nothing is shared: what a kernel gets wrong here, it gets wrong for any device. */
+FIXTURE_VARIANT_ADD(reuse, lpis_off_alone) {
+	.lpis_off = true, .moved = 1,
+};
+
+FIXTURE_VARIANT_ADD(reuse, its_off_alone) {
+	.its_off = true, .moved = 1,
+};
+
 FIXTURE_VARIANT_ADD(reuse, lpis_off) {
-	.lpis_off = true,
+	.lpis_off = true, .moved = 3,
 };
 
 FIXTURE_VARIANT_ADD(reuse, its_off) {
-	.its_off = true,
+	.its_off = true, .moved = 3,
 };
 
 FIXTURE_VARIANT_ADD(reuse, both_off) {
-	.lpis_off = true, .its_off = true,
+	.lpis_off = true, .its_off = true, .moved = 3,
 };
 
 FIXTURE_VARIANT_ADD(reuse, lpis_off_and_one_stays) {
-	.lpis_off = true, .one_stays = true,
+	.lpis_off = true, .moved = 3, .one_stays = true,
 };
 
 FIXTURE_VARIANT_ADD(reuse, its_off_and_one_stays) {
-	.its_off = true, .one_stays = true,
+	.its_off = true, .moved = 3, .one_stays = true,
 };
 
 static void switch_first(struct vm *vm, bool lpis, bool its, bool on)
@@ -250,7 +260,7 @@ static bool holds(struct source *s)
 FIXTURE_SETUP(reuse)
 {
 	self->klog = klog_open();
-	self->nr = MOVED + variant->one_stays;
+	self->nr = variant->moved + variant->one_stays;
 	self->first = vm_new("first", 2);
 	self->second = vm_new("second", 2);
 	guest_boot(self->first);
@@ -265,7 +275,7 @@ FIXTURE_SETUP(reuse)
 	}
 	EXPECT_SOURCES("all attached to the first VM");
 	switch_first(self->first, variant->lpis_off, variant->its_off, false);
-	for (unsigned int i = 0; i < MOVED; i++) {
+	for (unsigned int i = 0; i < variant->moved; i++) {
 		detach(self->src[i]);
 		source_drain(self->src[i]);
 		attach(self->src[i], self->second, SHARED_GSI + i);
@@ -273,7 +283,7 @@ FIXTURE_SETUP(reuse)
 	switch_first(self->first, variant->lpis_off, variant->its_off, true);
 	/* P3: no interrupt is needed for it. */
 	if (broker_loaded() && variant->one_stays)
-		wait_for(holds(self->src[MOVED]), "the one that stays holds the first VM's vLPI");
+		wait_for(holds(self->src[variant->moved]), "the one that stays holds the first VM's vLPI");
 	EXPECT_SOURCES("moved to the second VM");
 	if (broker_loaded())
 		broker_info(&self->info);
@@ -316,7 +326,7 @@ VM_TEST_F(reuse, then_inv)
 {
 	/* With the enable bit off: it would be the second VM's that goes off in the hardware. */
 	guest_enable(self->first, SHARED_INTID, false);
-	for (unsigned int i = 0; i < MOVED; i++)
+	for (unsigned int i = 0; i < variant->moved; i++)
 		EXPECT_VERDICT(self->src[i], DELIVERED);
 	guest_enable(self->first, SHARED_INTID, true);
 	expect_unnoticed(_metadata, self, 0);
@@ -341,7 +351,7 @@ VM_TEST_F(reuse, then_clear)
 {
 	uint64_t before;
 
-	for (unsigned int i = 0; i < MOVED; i++) {
+	for (unsigned int i = 0; i < variant->moved; i++) {
 		guest_mask(self->second, SECOND_VCPU, true);
 		before = taken_by_second(self);
 		source_fire(self->src[i]);
@@ -375,7 +385,7 @@ VM_TEST_F(reuse, then_discard)
 	guest_discard(self->first, SHARED_DEVID, SHARED_EVENT);
 	/* Routed to nothing now. */
 	if (variant->one_stays)
-		detach(self->src[MOVED]);
+		detach(self->src[variant->moved]);
 	expect_unnoticed(_metadata, self, variant->one_stays);
 }
 
@@ -383,14 +393,14 @@ VM_TEST_F(reuse, then_mapd)
 {
 	guest_mapd(self->first, SHARED_DEVID, false);
 	if (variant->one_stays)
-		detach(self->src[MOVED]);
+		detach(self->src[variant->moved]);
 	expect_unnoticed(_metadata, self, variant->one_stays);
 }
 
 VM_TEST_F(reuse, then_reset)
 {
 	if (variant->one_stays)
-		detach(self->src[MOVED]);
+		detach(self->src[variant->moved]);
 	if (broker_loaded())
 		broker_info(&self->info);
 	vm_reset(self->first);
