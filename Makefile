@@ -24,6 +24,7 @@ help:
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
+	@echo '  make check-probes  the feature probes on headers altered as vendors do: minutes'
 	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
 	@echo 'Anywhere:'
 	@echo '  make clean'
@@ -61,6 +62,10 @@ check-matrix:
 .PHONY: unit
 unit:
 	$(MAKE) -C tests/unit check
+
+.PHONY: check-probes
+check-probes:
+	tests/probes-selftest
 
 .PHONY: check-mutants
 check-mutants:
