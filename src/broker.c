@@ -849,25 +849,29 @@ void broker_detach(struct vb_client *client)
 	mutex_unlock(&arbiter);
 }
 
-/* Place those of @vm's clients anew that @is_to_be says, then fill the slots that they are in. */
-static void rearbitrate_vm(struct vb_vm *vm, bool (*is_to_be)(struct vb_client *client),
+/*
+ * Place those of @vm's clients anew that @is_to_be says, then fill the slots of all of them, where
+ * one was placed or the VM is @dirty: a holder that is leaving may have lost its slot.
+ */
+static void rearbitrate_vm(struct vb_vm *vm, bool dirty,
+			   bool (*is_to_be)(struct vb_client *client),
 			   void (*has_waiter)(struct vb_vm *vm))
 {
 	struct vb_client *client;
-	bool placed = false, waiter = false;
+	bool fills = dirty, waiter = false;
 	struct vb_slot *slot;
 
 	lockdep_assert_held(&arbiter);
 	list_for_each_entry(client, &vm->clients, of_vm) {
 		if (!shim_is_leaving(client) && is_to_be(client)) {
 			place(client);
-			placed = true;
+			fills = true;
 		}
 	}
 	walk++;
 	list_for_each_entry(client, &vm->clients, of_vm) {
 		slot = slot_of(client);
-		if (placed && slot && slot->walked != walk) {
+		if (fills && slot && slot->walked != walk) {
 			slot->walked = walk;
 			fill(slot);
 		}
@@ -876,7 +880,7 @@ static void rearbitrate_vm(struct vb_vm *vm, bool (*is_to_be)(struct vb_client *
 		waiter |= client->state == VLPI_BROKER_WAITER;
 		note_settled(client);
 	}
-	if (waiter)
+	if (fills && waiter)
 		has_waiter(vm);
 }
 
@@ -904,7 +908,7 @@ void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
 
 		if (dirty)
 			ledger_set(&vm->dirty, false);
-		rearbitrate_vm(vm, dirty ? always : is_unsettled, has_waiter);
+		rearbitrate_vm(vm, dirty, dirty ? always : is_unsettled, has_waiter);
 	}
 	mutex_unlock(&arbiter);
 }
@@ -923,7 +927,7 @@ void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *
 	mutex_lock(&arbiter);
 	list_for_each_entry(vm, &vms, list) {
 		if (vm->key == vm_key) {
-			rearbitrate_vm(vm, shim_route_changed, has_waiter);
+			rearbitrate_vm(vm, false, shim_route_changed, has_waiter);
 			break;
 		}
 	}
