@@ -12,8 +12,8 @@
  *
  * The *ledger* is the book of what is mapped: for each host IRQ its client, and for each slot the
  * one client that is forwarded to it. The gate asks it before each mapping that KVM wants to make,
- * and the watch tells it of each that KVM takes away. Its lock is raw and innermost, since both are
- * called with interrupts off on newer kernels.
+ * and the watch tells it of each that KVM takes away. Its lock is raw, since both are called with
+ * interrupts off on newer kernels.
  *
  * A client is *unsettled* where nothing may tell when it could be mapped: the guest has no LPI
  * behind its route yet, or memory ran out. As long as there is one, broker_is_unsettled() has the

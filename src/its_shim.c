@@ -486,14 +486,10 @@ bool shim_route_changed(struct vb_client *client)
 		route.msi.data != seen->msi.data || route.msi.devid != seen->msi.devid);
 }
 
-/*
- * The LPI at the end of a route to an MSI. It is the guest's to take away as soon as the ITS is
- * unlocked again: no use for it but once it is mapped, and then as long as it is. Returns what
- * shim_resolve() does.
- */
-static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route,
-		   struct vgic_its **its_found, struct vgic_irq **irq_found, u32 *vintid)
+/* The vLPI at the end of a route to an MSI. Returns what shim_resolve() does. */
+static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route, u32 *vintid)
 {
+	struct vgic_irq *irq;
 	struct vgic_its *its;
 	int ret;
 
@@ -501,13 +497,35 @@ static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *r
 	if (IS_ERR(its))
 		return PTR_ERR(its);
 	mutex_lock(&its->its_lock);
-	ret = real.resolve_lpi(kvm, its, route->msi.devid, route->msi.data, irq_found);
+	ret = real.resolve_lpi(kvm, its, route->msi.devid, route->msi.data, &irq);
 	if (!ret)
-		*vintid = (*irq_found)->intid;
+		*vintid = irq->intid;
 	mutex_unlock(&its->its_lock);
-	*its_found = its;
 	/* Positive: an error code of the emulated ITS. */
 	return ret > 0 ? -ENXIO : ret;
+}
+
+/*
+ * Note what shim_raise_through() looks at. An LPI is the guest's to take away as soon as the ITS is
+ * unlocked, unless it is mapped: then it lives until the watch has seen it unmapped.
+ */
+static void note_granted(struct vb_port *port)
+{
+	struct kvm_kernel_irq_routing_entry *route = &port->granted.irq_entry;
+	struct vgic_irq *irq;
+	struct vgic_its *its;
+
+	port->granted_irq = NULL;
+	its = route_to_its(port->kvm, route);
+	if (IS_ERR(its))
+		return;
+	mutex_lock(&its->its_lock);
+	if (!real.resolve_lpi(port->kvm, its, route->msi.devid, route->msi.data, &irq) &&
+	    READ_ONCE(irq->hw) && READ_ONCE(irq->host_irq) == port->prod->irq) {
+		port->granted_its = its;
+		port->granted_irq = irq;
+	}
+	mutex_unlock(&its->its_lock);
 }
 
 /**
@@ -524,8 +542,6 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 {
 	struct vb_port *port = port_of(client);
 	struct kvm_kernel_irq_routing_entry *route = &port->seen;
-	struct vgic_irq *irq;
-	struct vgic_its *its;
 
 	snapshot_route(port->irqfd, route);
 	if (route->type != KVM_IRQ_ROUTING_MSI) {
@@ -535,7 +551,7 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 	}
 	client->devid = route->msi.devid;
 	client->eventid = route->msi.data;
-	return resolve(port->kvm, route, &its, &irq, vintid);
+	return resolve(port->kvm, route, vintid);
 }
 
 /**
@@ -560,14 +576,13 @@ int shim_grant(struct vb_client *client, u32 vintid)
 	snapshot_route(port->irqfd, &port->granted.irq_entry);
 	/* Halting the guest for nothing would let it halt itself as often as it likes. */
 	if (port->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI ||
-	    resolve(port->kvm, &port->granted.irq_entry, &port->granted_its, &port->granted_irq,
-		    &vintid_now) ||
-	    vintid_now != vintid)
+	    resolve(port->kvm, &port->granted.irq_entry, &vintid_now) || vintid_now != vintid)
 		return -EAGAIN;
 
 	if (kvm_cons->stop)
 		kvm_cons->stop(cons);
 	ret = real.add_producer(cons, port->prod);
+	note_granted(port);
 	/* KVM caches the translation just before it marks the vLPI as forwarded. */
 	real.flush_cache(port->kvm);
 	if (kvm_cons->start)
@@ -687,10 +702,12 @@ void shim_raise_granted(struct vb_client *client)
 bool shim_raise_through(struct vb_client *holder)
 {
 	struct vb_port *port = port_of(holder);
-	struct kvm_vcpu *target = READ_ONCE(port->granted_irq->target_vcpu);
+	struct kvm_vcpu *target;
 
-	if (!READ_ONCE(port->granted_its->enabled) || !target || !compat_lpis_enabled(target) ||
-	    !shim_is_forwarded(holder->host_irq))
+	if (!port->granted_irq || !READ_ONCE(port->granted_its->enabled))
+		return false;
+	target = READ_ONCE(port->granted_irq->target_vcpu);
+	if (!target || !compat_lpis_enabled(target) || !shim_is_forwarded(holder->host_irq))
 		return false;
 	return !irq_set_irqchip_state(holder->host_irq, IRQCHIP_STATE_PENDING, true);
 }

@@ -25,7 +25,8 @@
  *	when the slot was granted. They read no more of it than that on any kernel, and would
  *	otherwise act on a route that has changed since.
  * @granted_its: the ITS that the granted route leads through; it lives as long as the VM.
- * @granted_irq: the LPI at its end; it lives as long as the host IRQ is mapped to it.
+ * @granted_irq: the LPI at its end, which lives as long as the host IRQ is mapped to it; NULL where
+ *	it was not mapped when looked at.
  * @kvm_wake: KVM's wait-queue callback, which ours stands in front of.
  * @inject: queued on the VM's worker for each signal of a waiter.
  * @taken: while the irqfds of a VM are taken over.
