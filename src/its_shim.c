@@ -514,16 +514,20 @@ static void note_granted(struct vb_port *port)
 	struct kvm_kernel_irq_routing_entry *route = &port->granted.irq_entry;
 	struct vgic_irq *irq;
 	struct vgic_its *its;
+	unsigned long flags;
 
 	port->granted_irq = NULL;
 	its = route_to_its(port->kvm, route);
 	if (IS_ERR(its))
 		return;
 	mutex_lock(&its->its_lock);
-	if (!real.resolve_lpi(port->kvm, its, route->msi.devid, route->msi.data, &irq) &&
-	    READ_ONCE(irq->hw) && READ_ONCE(irq->host_irq) == port->prod->irq) {
-		port->granted_its = its;
-		port->granted_irq = irq;
+	if (!real.resolve_lpi(port->kvm, its, route->msi.devid, route->msi.data, &irq)) {
+		raw_spin_lock_irqsave(&irq->irq_lock, flags);
+		if (irq->hw && irq->host_irq == port->prod->irq) {
+			port->granted_its = its;
+			port->granted_irq = irq;
+		}
+		raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
 	}
 	mutex_unlock(&its->its_lock);
 }
