@@ -234,29 +234,17 @@ VM_TEST_F(blocked, never)
 
 static void cpu_online(bool on)
 {
-	int fd = open(ONLINE, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		die(ONLINE ": %m");
-	if (write(fd, on ? "1" : "0", 1) != 1)
-		die("CPU %u %s: %m", VICTIM, on ? "on" : "off");
-	close(fd);
+	write_file(ONLINE, on ? "1" : "0");
 }
 
 /* Its host IRQ is to go to this host CPU; one that is forwarded takes no such order. */
 static void aim(struct source *s, unsigned int cpu)
 {
 	char path[64], text[16];
-	int fd, n;
 
 	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", source_host_irq(s));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		die("%s: %m", path);
-	n = snprintf(text, sizeof(text), "%u", cpu);
-	if (write(fd, text, n) != n)
-		die("aiming %s at CPU %u: %m", s->bdf, cpu);
-	close(fd);
+	snprintf(text, sizeof(text), "%u", cpu);
+	write_file(path, text);
 }
 
 FIXTURE(offline) {

@@ -8,16 +8,12 @@
  * at all is checked.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
 
 #define BOUND_MS		100
-#define TRACING			"/sys/kernel/tracing/"
-
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -161,18 +157,6 @@ VM_TEST_F(idle, after_a_change_of_route)
 
 /* ---- nothing to do ----------------------------------------------- */
 
-static void tracing(const char *file, const char *value)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACING "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		die("%s: %m", path);
-	close(fd);
-}
-
 /* How often the kernel has begun a work of the broker's since tracing began. */
 static unsigned int looks(void)
 {
@@ -196,10 +180,10 @@ static unsigned int looks_in_a_second(void)
 {
 	unsigned int n;
 
-	tracing("trace", "");
-	tracing("events/workqueue/workqueue_execute_start/enable", "1");
+	write_tracing("trace", "");
+	write_tracing("events/workqueue/workqueue_execute_start/enable", "1");
 	sleep(1);
-	tracing("events/workqueue/workqueue_execute_start/enable", "0");
+	write_tracing("events/workqueue/workqueue_execute_start/enable", "0");
 	n = looks();
 	note("%u looks at unsettled clients in a second", n);
 	return n;

@@ -33,25 +33,12 @@
 /* Of what it gets alone, the host's task gets this much where the whole quota is used against it. */
 #define LEAST_PROGRESS	(100 - QUOTA - SLACK)
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool fine;
-
-	if (fd < 0)
-		return false;
-	fine = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return fine;
-}
-
 static void set(const char *group, const char *file, const char *value)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), CGROUPS "%s/%s", group, file);
-	if (!write_file(path, value))
-		die("writing \"%s\" to %s: %m", value, path);
+	write_file(path, value);
 }
 
 static void join(const char *group)
@@ -158,7 +145,7 @@ static void move_handlers(void)
 
 	for (unsigned int i = 0; i < NR_SOURCES; i++) {
 		snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity", source_host_irq(src[i]));
-		write_file(path, "2");
+		try_write_file(path, "2");
 	}
 }
 

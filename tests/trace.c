@@ -1,24 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The tracepoints vlpi_broker:*: each is there when its thing happens, with the right numbers. */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "harness.h"
-
-#define TRACING			"/sys/kernel/tracing/"
-
-static void tracing(const char *file, const char *value)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACING "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		die("%s: %m", path);
-	close(fd);
-}
 
 struct event_line {
 	char name[32];
@@ -86,8 +69,8 @@ FIXTURE(trace) {
 FIXTURE_SETUP(trace)
 {
 	broker_want(true);
-	tracing("trace", "");
-	tracing("events/vlpi_broker/enable", "1");
+	write_tracing("trace", "");
+	write_tracing("events/vlpi_broker/enable", "1");
 	sharers_prepare(&self->sh, "trace", 0, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		self->irq[i] = source_host_irq(self->sh.src[i]);
@@ -98,7 +81,7 @@ FIXTURE_SETUP(trace)
 FIXTURE_TEARDOWN(trace)
 {
 	sharers_free(&self->sh);
-	tracing("events/vlpi_broker/enable", "0");
+	write_tracing("events/vlpi_broker/enable", "0");
 }
 
 VM_TEST_F(trace, first_gets_it_others_wait)

@@ -212,6 +212,34 @@ void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n)
 	}
 }
 
+int try_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+void write_file(const char *path, const char *text)
+{
+	int ret = try_write_file(path, text);
+
+	if (ret)
+		die("writing \"%s\" to %s: %s", text, path, strerror(-ret));
+}
+
+void write_tracing(const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), TRACING "%s", file);
+	write_file(path, text);
+}
+
 int klog_open(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -90,6 +90,13 @@ void rng_seed(struct rng *r, uint64_t seed);
 uint32_t rng_below(struct rng *r, uint32_t bound);
 void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n);
 
+/* Writes @text to a file of the kernel's: 0 or a negative errno. write_file() dies. */
+int try_write_file(const char *path, const char *text);
+void write_file(const char *path, const char *text);
+/* The same to a file of tracefs, by its path below. */
+#define TRACING			"/sys/kernel/tracing/"
+void write_tracing(const char *file, const char *text);
+
 /* The kernel log from the call of klog_open() on. */
 int klog_open(void);
 /* The next line with @text in it, to @line; false if there is none (yet). */
