@@ -50,7 +50,8 @@ static int set_nice(const char *value, const struct kernel_param *param)
 
 	ret = kstrtoint(value, 0, &nice);
 	if (ret || nice < MIN_NICE || nice > MAX_NICE) {
-		pr_err("fallback_nice=%s is not a number from %d to %d\n", value, MIN_NICE, MAX_NICE);
+		pr_err("fallback_nice=%s is not a number from %d to %d\n",
+		       value, MIN_NICE, MAX_NICE);
 		return -EINVAL;
 	}
 	WRITE_ONCE(fallback_nice, nice);
