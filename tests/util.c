@@ -212,6 +212,13 @@ void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n)
 	}
 }
 
+unsigned int env_number(const char *name, unsigned int otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoul(s, NULL, 10) : otherwise;
+}
+
 int try_write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;

@@ -41,6 +41,9 @@ void note(const char *fmt, ...) __printf_like(1, 2);
 
 uint64_t now_ms(void);
 
+/* A number from the environment. */
+unsigned int env_number(const char *name, unsigned int otherwise);
+
 /*
  * Every wait is for a condition and has a bound, in seconds: generous, because the CPUs are
  * emulated and shared. VLPI_TEST_BOUND changes it.
