@@ -774,6 +774,14 @@ void fake_check_settled(void)
 	}
 }
 
+void fake_begin(void)
+{
+	broker_set_live(true);
+	guest_maps(&host.vm[0], 0, LPI);
+	guest_maps(&host.vm[0], 1, LPI + 1);
+	guest_maps(&host.vm[1], 0, LPI);
+}
+
 void fake_end(void)
 {
 	struct fake_irqfd *irqfd;

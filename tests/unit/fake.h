@@ -119,6 +119,7 @@ const char *fake_did(void);
 
 void fake_check(void);				/* what holds at every moment */
 void fake_check_settled(void);			/* and what holds when nothing is left to be done */
+void fake_begin(void);				/* two guests with events mapped */
 void fake_end(void);				/* all irqfds go; nothing is left */
 
 const char *name_of_state(unsigned int state);

@@ -13,10 +13,7 @@ static struct fake_vm *const b = &host.vm[1];
 /* Two VMs, each with events 0 and 1 mapped to its first two LPIs. */
 static void begin(void)
 {
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	guest_maps(a, 1, LPI + 1);
-	guest_maps(b, 0, LPI);
+	fake_begin();
 	guest_maps(b, 1, LPI + 1);
 }
 

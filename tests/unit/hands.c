@@ -10,14 +10,6 @@
 static struct fake_vm *const a = &host.vm[0];
 static struct fake_vm *const b = &host.vm[1];
 
-static void begin(void)
-{
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	guest_maps(a, 1, LPI + 1);
-	guest_maps(b, 0, LPI);
-}
-
 /* --- promotion ------------------------------------------------------------------------------- */
 
 TEST(one_of_six_holds_and_the_others_touch_nothing)
@@ -25,7 +17,7 @@ TEST(one_of_six_holds_and_the_others_touch_nothing)
 	struct fake_irqfd *x[6];
 	u32 i;
 
-	begin();
+	fake_begin();
 	for (i = 0; i < 6; i++) {
 		x[i] = source(a, 0, 1 + i);
 		EXPECT_DID(i ? "" : "map 1 A8192, raise A8192");
@@ -46,7 +38,7 @@ TEST(waiters_are_promoted_in_the_order_in_which_they_came)
 	/* Numbers of host IRQs and places of irqfds are in no order. */
 	struct fake_irqfd *gone = assign(a, 0), *x = source(a, 0, 7), *y, *z;
 
-	begin();
+	fake_begin();
 	settle();
 	deassign(gone);
 	y = source(a, 0, 3);
@@ -69,7 +61,7 @@ TEST(who_comes_back_stands_at_the_end)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 0, 3);
@@ -90,7 +82,7 @@ TEST(waiter_that_leaves_touches_nothing)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 0, 3);
@@ -111,7 +103,7 @@ TEST(holder_that_comes_back_waits)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -129,7 +121,7 @@ TEST(who_is_going_is_not_promoted)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 0, 3);
@@ -151,7 +143,7 @@ TEST(holder_that_leaves_does_not_take_its_own_slot_again)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	fake_did();
 	detach(x);
@@ -166,7 +158,7 @@ TEST(irqfd_without_producer_is_served_while_another_holds)
 {
 	struct fake_irqfd *x, *idle;
 
-	begin();
+	fake_begin();
 	idle = assign(a, 0);
 	EXPECT(!broker_is_served(&idle->client));
 	x = source(a, 0, 1);
@@ -184,7 +176,7 @@ TEST(somebody_holds_until_the_last_has_left)
 	struct fake_irqfd *x[4];
 	u32 order, i, n;
 
-	begin();
+	fake_begin();
 	for (order = 0; order < 4 * 3 * 2; order++) {
 		u32 left[4] = { 0, 1, 2, 3 }, digits = order;
 
@@ -217,7 +209,7 @@ TEST(holder_unmapped_behind_our_back)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -246,7 +238,7 @@ TEST(holder_unmapped_behind_our_back_and_mapped_at_once)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -263,7 +255,7 @@ TEST(holder_unmapped_behind_our_back_leaves_before_we_look)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -283,7 +275,7 @@ TEST(event_of_the_holder_is_mapped_to_another_lpi)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	guest_maps(a, 2, LPI + 2);
 	x = source(a, 2, 1);
 	y = source(a, 2, 2);
@@ -301,7 +293,7 @@ TEST(two_events_on_one_lpi_share_its_slot)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	guest_maps(a, 2, LPI);
 	x = source(a, 0, 1);
 	y = source(a, 2, 2);
@@ -324,7 +316,7 @@ TEST(holder_unmapped_in_the_middle_of_its_grant)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	host.after_map = discard_at_once;
 	x = source(a, 0, 1);
 	EXPECT_EQ(dump_of(x).state, VLPI_BROKER_UNMAPPABLE);
@@ -342,7 +334,7 @@ TEST(its_off_and_on_again)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -369,7 +361,7 @@ TEST(irqfd_before_its_event)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = source(a, 4, 1);
 	EXPECT_STATE(x, UNRESOLVED, ENXIO);
 	guest_maps(a, 4, LPI + 4);
@@ -382,7 +374,7 @@ TEST(irqfd_before_its_event)
 
 TEST(settle_does_nothing_where_nothing_has_changed)
 {
-	begin();
+	fake_begin();
 	source(a, 0, 1);
 	source(a, 0, 2);
 	source(b, 0, 3);
@@ -399,7 +391,7 @@ TEST(settle_does_nothing_where_nothing_has_changed)
 
 TEST(change_of_a_vm_that_nobody_knows)
 {
-	begin();
+	fake_begin();
 	EXPECT(!broker_vm_changed(&host.vm[2]));
 	source(a, 0, 1);
 	EXPECT(broker_vm_changed(a));
@@ -414,7 +406,7 @@ TEST(first_producer_is_unmappable_and_the_second_holds)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	host.irq[1].refuse = ENOMEM;
 	x = source(a, 0, 1);
 	EXPECT_STATE(x, UNMAPPABLE, ENOMEM);
@@ -434,7 +426,7 @@ TEST(producer_that_there_was_no_memory_for_is_tried_again)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	host.irq[1].refuse = ENOMEM;
 	x = source(a, 0, 1);
 	EXPECT_STATE(x, UNMAPPABLE, ENOMEM);
@@ -455,7 +447,7 @@ TEST(producer_that_others_stand_in_the_way_of_is_tried_when_one_goes)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	y = source(b, 0, 2);
 	host.irq[1].refuse = EINVAL;
 	x = source(a, 0, 1);
@@ -477,7 +469,7 @@ TEST(producer_that_others_stand_in_the_way_of_is_tried_when_one_is_unmapped_behi
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	source(b, 0, 2);
 	host.irq[1].refuse = EINVAL;
 	x = source(a, 0, 1);
@@ -494,7 +486,7 @@ TEST(unmappable_producer_is_tried_when_the_holder_leaves)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	host.irq[1].refuse = EINVAL;
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
@@ -512,7 +504,7 @@ TEST(all_are_unmappable)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	host.irq[1].refuse = EINVAL;
 	host.irq[2].refuse = ENODEV;
 	x = source(a, 0, 1);
@@ -532,7 +524,7 @@ TEST(next_but_one_is_promoted_where_the_next_is_unmappable)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 0, 3);
@@ -550,7 +542,7 @@ TEST(unmappable_at_one_vlpi_waits_at_another)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	host.irq[1].refuse = EINVAL;
 	x = source(a, 0, 1);
 	host.irq[1].refuse = 0;
@@ -569,7 +561,7 @@ TEST(route_of_the_holder_leads_to_another_vlpi)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -591,7 +583,7 @@ TEST(route_of_a_waiter_leads_to_another_vlpi)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 1, 3);
@@ -610,7 +602,7 @@ TEST(route_of_the_holder_leads_to_no_msi_and_back)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	fake_did();
 	route_late(x, NOT_MSI);
@@ -629,7 +621,7 @@ TEST(route_of_the_holder_leads_nowhere_and_back)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -649,7 +641,7 @@ TEST(two_holders_swap_their_routes)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 1, 2);
 	fake_did();
@@ -669,7 +661,7 @@ TEST(two_sharers_move_to_a_held_vlpi)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 1, 3);
@@ -690,7 +682,7 @@ TEST(kvm_whose_revoke_does_nothing)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	host.revoke_does_nothing = true;
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
@@ -711,7 +703,7 @@ TEST(kvm_that_does_not_forget)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	/* It believes in a mapping that is gone, so its add says 0 and does nothing. */
 	a->lpi[0] = (struct fake_lpi){ .hw = true, .host_irq = 9 };
 	x = source(a, 0, 1);
@@ -728,7 +720,7 @@ TEST(kvm_that_maps_whatever_it_believes)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	host.maps_again = true;
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
@@ -746,7 +738,7 @@ TEST(nobody_comes_back_where_nothing_is_unsettled)
 {
 	struct fake_irqfd *x, *y, *z, *idle, *pin;
 
-	begin();
+	fake_begin();
 	EXPECT(!broker_is_unsettled());
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
@@ -768,7 +760,7 @@ TEST(somebody_comes_back_while_a_route_leads_nowhere)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = source(a, 5, 1);
 	EXPECT(broker_is_unsettled());
 	EXPECT(broker_is_due(&x->client));
@@ -786,7 +778,7 @@ TEST(nobody_comes_back_for_one_that_is_gone)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = source(a, 5, 1);
 	EXPECT(broker_is_unsettled());
 	deassign(x);
@@ -803,7 +795,7 @@ TEST(vm_is_known_while_it_has_clients)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	EXPECT(!broker_knows(a));
 	x = assign(a, 0);
 	EXPECT(broker_knows(a));
@@ -821,7 +813,7 @@ TEST(routes_are_looked_at_when_they_change)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
@@ -845,7 +837,7 @@ TEST(routes_of_others_are_left_alone)
 {
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 1, 2);
 	z = source(b, 0, 3);
@@ -871,7 +863,7 @@ TEST(signal_is_raised_through_the_holder)
 {
 	struct fake_irqfd *x, *y, *idle;
 
-	begin();
+	fake_begin();
 	idle = assign(a, 0);
 	EXPECT(!broker_raise(&idle->client));
 	x = source(a, 0, 1);
@@ -893,7 +885,7 @@ TEST(signal_is_not_raised_through_one_that_was_unmapped_behind_our_back)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	guest_discards(a, 0);
@@ -919,7 +911,7 @@ TEST(signal_while_hands_change)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	source(a, 0, 2);
 	signalled = source(a, 0, 3);
@@ -940,7 +932,7 @@ TEST(signal_while_hands_change)
 /* Nobody is served by us yet: KVM injects. */
 TEST(signal_while_an_empty_slot_is_granted)
 {
-	begin();
+	fake_begin();
 	signalled = assign(a, 0);
 	was_served = true;
 	host.after_map = a_signal;

@@ -11,14 +11,6 @@
 static struct fake_vm *const a = &host.vm[0];
 static struct fake_vm *const b = &host.vm[1];
 
-static void begin(void)
-{
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	guest_maps(a, 1, LPI + 1);
-	guest_maps(b, 0, LPI);
-}
-
 TEST(ids_of_vms_and_clients_are_never_used_again)
 {
 	struct fake_irqfd *x;
@@ -47,7 +39,7 @@ TEST(fields_of_a_holder)
 	struct vlpi_broker_client entry;
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = assign(a, 1);
 	x->client.gsi = 77;
 	x->client.devid = 5;
@@ -77,7 +69,7 @@ TEST(reattach_is_shown_and_counted)
 {
 	struct fake_irqfd *x;
 
-	begin();
+	fake_begin();
 	x = assign(a, 0);
 	x->client.reattach = true;
 	EXPECT_EQ(dump_of(x).flags, VLPI_BROKER_CLIENT_REATTACH);
@@ -100,7 +92,7 @@ TEST(positions_count_waiters_only)
 {
 	struct fake_irqfd *x, *idle, *y, *bad, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	idle = assign(a, 0);
 	y = source(a, 0, 2);
@@ -139,7 +131,7 @@ TEST(dump_in_pages)
 	u64 cursor = 0;
 	u32 i;
 
-	begin();
+	fake_begin();
 	for (i = 0; i < 7; i++)
 		assign(i % 2 ? a : b, 0);
 	next_page(&cursor, 3, 3, 1, true);
@@ -163,7 +155,7 @@ TEST(dump_while_clients_come_and_go)
 	u64 cursor = 0;
 	u32 i;
 
-	begin();
+	fake_begin();
 	for (i = 0; i < 5; i++)
 		x[i] = assign(a, 0);
 	next_page(&cursor, 2, 2, 1, true);
@@ -221,7 +213,7 @@ TEST(generation_changes_with_each_change)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	changed();
 	x = assign(a, 0);
 	EXPECT(changed());
@@ -258,7 +250,7 @@ TEST(counters_of_a_life)
 	struct vlpi_broker_info now;
 	struct fake_irqfd *x, *y, *z;
 
-	begin();
+	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	z = source(a, 0, 3);
@@ -298,7 +290,7 @@ TEST(tracepoints_tell_what_happens)
 {
 	struct fake_irqfd *x, *y;
 
-	begin();
+	fake_begin();
 	fake_traced();
 	x = source(a, 0, 1);
 	EXPECT_STR(fake_traced(), "attach grant");
