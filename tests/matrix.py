@@ -5,18 +5,23 @@ A result is a line of tab-separated fields, under a first line with their names:
   kernel   as tests/check-matrix --kernel has it, e.g. 6.1/rt
   mode     module or stock
   release  what uname -r says, and Debian's version of the package
+  commit   the state of this tree that was measured
+  boot     of tests/suite; "-" where the kernel cannot be used at all
   program, test
-           or "-" and "run": the kernel log and the ITS trace of all boots together
+           or "-" and "run": the kernel log and the ITS trace of this boot
   result   pass, fail, skip; panic, hang: the host's, while this test ran
   detail   why
 """
 import os
 import re
+import shlex
 
-FIELDS = ("kernel", "mode", "release", "program", "test", "result", "detail")
+FIELDS = ("kernel", "mode", "release", "commit", "boot", "program", "test", "result", "detail")
 # Hazards, and promises that a test is about without a hazard.
 HAZARDS = ["H%d" % n for n in range(1, 28)] + ["P%d" % n for n in range(1, 7)]
 BAD = ("fail", "panic", "hang")
+# Those of tests/check.
+BASE = ("6.1", "6.12", "7.3")
 TESTS = os.path.dirname(os.path.abspath(__file__))
 # Elsewhere for tests/matrix-selftest.
 SUITE = os.environ.get("VLPI_SUITE", os.path.join(TESTS, "suite"))
@@ -30,6 +35,19 @@ def lines(path):
             words = line.split("#")[0].split()
             if words:
                 yield words
+
+
+def suite(mode, kernel):
+    """What is run on a kernel: {boot: (options, [program])}"""
+    boots = {}
+    for program, boot, where, *options in lines(SUITE):
+        where, _, module = where.partition(",")
+        if (mode == "stock" and module) or (where == "base" and kernel not in BASE):
+            continue
+        boots.setdefault(boot, (shlex.split(" ".join(options)), []))[1].append(program)
+    if mode == "stock":
+        boots = {boot: it for boot, it in boots.items() if not any("vlpi_broker." in word for word in it[0])}
+    return boots
 
 
 class Hazards:
@@ -165,9 +183,12 @@ def markdown(results, hazards):
            "`holds` when all tests of the hazard that could run there pass, else how many of them fail, and whether one of",
            "them makes the host itself panic or hang; `-` where there was no such run. Without the module tests of one boot",
            "run on one host, which keeps what an earlier one has broken.", ""]
-    out += ["| kernel | release, Debian's version |", "| --- | --- |"]
-    out += [f"| {kernel} | {release.get(kernel, '')}{' ' if kernel in release else ''}"
-            f"{'(' + no_use[kernel] + ')' if kernel in no_use else ''} |" for kernel in columns]
+    out += ["| kernel | release, Debian's version | commits measured, stock / broker |", "| --- | --- | --- |"]
+    for kernel in columns:
+        commits = [" ".join(sorted({row["commit"] for row in results if (row["kernel"], row["mode"]) == (kernel, mode)}))
+                   for mode in ("stock", "module")]
+        out.append(f"| {kernel} | {' '.join(filter(None, (release.get(kernel), no_use.get(kernel) and f'({no_use[kernel]})')))}"
+                   f" | {' / '.join(text or '-' for text in commits)} |")
     columns = [kernel for kernel in columns if kernel not in no_use]
     for title, wanted in (("Series", ""), ("Flavours and modes", "/")):
         some = [kernel for kernel in columns if ("/" in kernel) == bool(wanted)]
@@ -186,10 +207,17 @@ def markdown(results, hazards):
             seen = stock_says(stock.get((name, kernel), []))
             if seen:
                 out.append(f"| {name} | {kernel} | {cell(seen)} |")
+    missing = {}
+    for kernel, mode in sorted({(row["kernel"], row["mode"]) for row in results if row["kernel"] in columns},
+                               key=lambda it: (kernel_key(it[0]), it[1])):
+        done = {row["boot"] for row in results if (row["kernel"], row["mode"]) == (kernel, mode)}
+        for boot in suite(mode, kernel):
+            if boot not in done:
+                missing.setdefault((mode, boot), []).append(kernel)
     logs = [(kernel, row) for kernel in columns for row in stock.get(("run", kernel), []) if row["detail"]]
     if logs:
         out += ["", "Over whole boots of the stock kernel, the kernel log and the ITS command stream:", ""]
-        out += [f"- {kernel}, {row['test'].split(': ')[-1]}: {row['detail']}" for kernel, row in logs]
+        out += [f"- {kernel}, {row['boot']}: {row['detail']}" for kernel, row in logs]
     bad = [row for row in results if row["mode"] == "module" and row["result"] in BAD]
     if bad:
         out += ["", "## What fails with the broker", ""]
@@ -203,17 +231,28 @@ def markdown(results, hazards):
         out += [f"- `{program} {test}`: {detail} ("
                 + "; ".join(f"{'stock' if mode == 'stock' else 'broker'}: {', '.join(where)}" for mode, where in modes.items())
                 + ")" for (program, test, detail), modes in skips.items()]
+    if missing:
+        out += ["", "## Not measured yet", "", "Boots of `tests/suite` that the table above is without:", ""]
+        out += [f"- {mode}, {boot}: {', '.join(where)}" for (mode, boot), where in missing.items()]
     return "\n".join(out) + "\n"
 
 
+def measured(row):
+    """What is replaced as a whole when it is measured anew."""
+    return row["kernel"], row["mode"], row["boot"]
+
+
 def record(docs, results):
-    """Put results into docs/kernels.tsv in place of older ones of the same kernels and modes, and write kernels.md."""
+    """Put results into docs/kernels.tsv in place of older ones of the same boots, and write kernels.md."""
     path, old = os.path.join(docs, "kernels.tsv"), []
     os.makedirs(docs, exist_ok=True)
     if os.path.exists(path):
-        new = {(row["kernel"], row["mode"]) for row in results}
-        old = [row for row in read(path) if (row["kernel"], row["mode"]) not in new]
-    results = sorted(old + results, key=lambda row: (kernel_key(row["kernel"]), row["mode"]))
+        new = {measured(row) for row in results}
+        # A kernel that cannot be used has no other row, and one that was used has no such row any more.
+        usable = {(kernel, mode): boot != "-" for kernel, mode, boot in new}
+        old = [row for row in read(path) if measured(row) not in new and
+               usable.get((row["kernel"], row["mode"]), row["boot"] != "-") == (row["boot"] != "-")]
+    results = sorted(old + results, key=lambda row: (kernel_key(row["kernel"]), row["mode"], row["boot"]))
     write(path, results)
     with open(os.path.join(docs, "kernels.md"), "w", encoding="utf-8") as file:
         file.write(markdown(results, Hazards()))
