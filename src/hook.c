@@ -76,7 +76,7 @@ void hook_drain(void)
 }
 
 /* Exported by newer kernels only, so found like the rest; see hook_borrow(). */
-static typeof(ftrace_free_filter) *free_filter;
+static typeof(&ftrace_free_filter) free_filter;
 
 static unsigned long hook_entry(const struct hook *hook)
 {
@@ -163,10 +163,10 @@ void hook_remove(struct hook_set *set)
 
 /* BTF of the kernel itself, and the readers of it, exported by newer kernels or by none. */
 static struct {
-	typeof(bpf_get_btf_vmlinux) *get;
-	typeof(btf_find_by_name_kind) *find;
-	typeof(btf_name_by_offset) *name;
-	typeof(btf_type_by_id) *type;
+	typeof(&bpf_get_btf_vmlinux) get;
+	typeof(&btf_find_by_name_kind) find;
+	typeof(&btf_name_by_offset) name;
+	typeof(&btf_type_by_id) type;
 	struct btf *btf;
 } btf_reader;
 

@@ -50,15 +50,15 @@
  * which is not installed: hook_borrow() compares it with the running kernel's BTF.
  */
 static struct {
-	typeof(kvm_arch_irq_bypass_add_producer) *add_producer;
-	typeof(kvm_arch_irq_bypass_del_producer) *del_producer;
-	typeof(kvm_send_userspace_msi) *send_msi;
-	typeof(kvm_vgic_v4_unset_forwarding) *unset_forwarding;
-	typeof(kvm_irq_routing_update) *routing_update;
+	typeof(&kvm_arch_irq_bypass_add_producer) add_producer;
+	typeof(&kvm_arch_irq_bypass_del_producer) del_producer;
+	typeof(&kvm_send_userspace_msi) send_msi;
+	typeof(&kvm_vgic_v4_unset_forwarding) unset_forwarding;
+	typeof(&kvm_irq_routing_update) routing_update;
 	compat_set_affinity_t *set_affinity;
-	typeof(its_map_vlpi) *map_vlpi;
-	typeof(its_unmap_vlpi) *unmap_vlpi;
-	typeof(its_get_vlpi) *get_vlpi;
+	typeof(&its_map_vlpi) map_vlpi;
+	typeof(&its_unmap_vlpi) unmap_vlpi;
+	typeof(&its_get_vlpi) get_vlpi;
 
 	int (*resolve_lpi)(struct kvm *kvm, struct vgic_its *its, u32 devid, u32 eventid,
 			   struct vgic_irq **irq);

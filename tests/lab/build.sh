@@ -18,6 +18,44 @@ in_root() {
 	die "building the $name failed (see above)"
 }
 
+# What a build leaves that goes into the initramfs.
+products() { # DIR
+	case $1 in
+	*/module|*/helpers) find "$1" -name '*.ko' ;;
+	*) find "$1" -maxdepth 1 -type f -perm /111 ;;
+	esac
+}
+
+# built NAME INPUT... -- COMMAND...: what COMMAND builds of INPUT, all below this run's directory, is in NAME there; from
+# the cache, where the same was built before. There are many runs of one state of the tree.
+built() {
+	local name=$1 inputs=() key dir
+	shift
+	while [[ $1 != -- ]]; do
+		inputs+=("$1")
+		shift
+	done
+	shift
+	key=$({
+		echo "$(basename "$ROOT") $KVER $KPKG $name ${*//$BUILD/}"
+		cd "$ROOT$BUILD" && find "${inputs[@]}" -type f -print0 | sort -z | xargs -0 sha256sum
+	} | sha256sum | cut -c1-20)
+	dir=$CACHE/built/$key
+	if [[ -d $dir ]]; then
+		mkdir -p "$ROOT$BUILD/$name"
+		cp -a "$dir/." "$ROOT$BUILD/$name"
+		touch "$dir"
+		return
+	fi
+	in_root "$name" "$@"
+	once "$dir" keep_products "$ROOT$BUILD/$name"
+	find "$CACHE/built" -mindepth 1 -maxdepth 1 -mmin +2880 -exec rm -rf {} +
+}
+
+keep_products() { # FROM DIR
+	products "$1" | while read -r file; do cp -a "$file" "$2"; done
+}
+
 # Sets BUILD: this run's directory in the root, as seen from inside. Removed at the end of the run.
 start_build() {
 	local dir
@@ -28,8 +66,27 @@ start_build() {
 	BUILD=${dir#"$ROOT"}
 }
 
+# A compiler that has sparse look at each of our files first, as kbuild does with C=1. Not by kbuild: the headers of 7.x
+# come without the script that it starts sparse with.
+make_sparse_cc() {
+	install -m 755 "$SPARSE" "$ROOT$BUILD/sparse"
+	cat >"$ROOT$BUILD/cc" <<-END
+		#!/bin/sh
+		case "\$*" in
+		*" -c "*src/*.c)
+			$BUILD/sparse -D__CHECKER__ -D__linux__ -Dlinux -D__STDC__ -Dunix -D__unix__ --arch=aarch64 -m64 \\
+				-mlittle-endian -Wbitwise -Wno-return-void -Wno-unknown-attribute "\$@" >>$BUILD/sparse.log 2>&1 ||
+				echo "sparse ended with \$?: \$*" >>$BUILD/sparse.log
+			echo "\$*" >>$BUILD/sparse.files
+		esac
+		exec aarch64-linux-gnu-gcc "\$@"
+	END
+	chmod 755 "$ROOT$BUILD/cc"
+	: >"$ROOT$BUILD/sparse.log"
+}
+
 build_module() {
-	local src=${VLPI_SRC:-$TREE} m
+	local src=${VLPI_SRC:-$TREE} m cc=aarch64-linux-gnu-gcc how
 	[[ -e $src/Kbuild ]] || die "$src holds no module source (no Kbuild file); set VLPI_SRC if it is elsewhere"
 	say "building the module for $KVER"
 	copy_tree "$src" "$ROOT$BUILD/module"
@@ -39,11 +96,22 @@ build_module() {
 			die "the mutant $MUTANT does not apply to $src"
 		}
 	fi
-	in_root module make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/module" ARCH=arm64 \
-		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc "${KBUILD_ARGS[@]}" modules
+	if [[ -n $SPARSE ]]; then
+		make_sparse_cc
+		cc=$BUILD/cc
+	fi
+	# Who asks for more than the module wants to read what is said of it.
+	how=(built module module/{Kbuild,dkms.conf,src,include} --)
+	[[ -z $SPARSE && ${#KBUILD_ARGS[@]} == 0 ]] || how=(in_root module)
+	"${how[@]}" make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/module" ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu- "CC=$cc" "${KBUILD_ARGS[@]}" modules
+	if [[ -n $SPARSE ]]; then
+		[[ -s $ROOT$BUILD/sparse.files ]] || die "sparse was given no file"
+		cp "$ROOT$BUILD/sparse.log" "$OUT"
+	fi
 	m=$(find "$ROOT$BUILD/module" -name '*.ko' | wc -l)
 	((m)) || die "the module's build made no .ko file"
-	say "module built$(grep -c 'warning:' "$OUT/build-module.log" | sed '/^0$/d; s/.*/, with & compiler warnings (build-module.log)/')"
+	say "module built$(grep -sc 'warning:' "$OUT/build-module.log" | sed '/^0$/d; s/.*/, with & compiler warnings (build-module.log)/')"
 }
 
 build_tests() {
@@ -53,14 +121,16 @@ build_tests() {
 	copy_tree "$TREE" "$ROOT$BUILD/tree"
 	mkdir -p "$ROOT$BUILD/kselftest" "$ROOT$BUILD/tests"
 	cp "$LINUX_SOURCE"/*.h "$ROOT$BUILD/kselftest"
-	in_root tests make -j"$(nproc)" -C "$BUILD/tree/tests" ARCH=arm64 CC=aarch64-linux-gnu-gcc \
+	built tests tree/tests tree/include kselftest -- \
+		make -j"$(nproc)" -C "$BUILD/tree/tests" ARCH=arm64 CC=aarch64-linux-gnu-gcc \
 		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests"
 }
 
 # Kernel modules that only tests load, with what the module itself is built with.
 build_helpers() {
 	copy_tree "$TREE/tests/modules" "$ROOT$BUILD/helpers"
-	in_root helpers make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/helpers" ARCH=arm64 \
+	built helpers helpers -- \
+		make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/helpers" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
 }
 
@@ -69,7 +139,7 @@ build_tools() {
 	say "building vlpictl"
 	copy_tree "$TREE" "$ROOT$BUILD/tree"
 	mkdir -p "$ROOT$BUILD/tools"
-	in_root tools make -j"$(nproc)" -C "$BUILD/tree/tools/vlpictl" CC=aarch64-linux-gnu-gcc \
+	built tools tree/tools tree/include tree/dkms.conf -- make -j"$(nproc)" -C "$BUILD/tree/tools/vlpictl" CC=aarch64-linux-gnu-gcc \
 		"OUT=$BUILD/tools"
 }
 
@@ -123,11 +193,11 @@ make_initrd() {
 	mkdir "$stage/lib/modules/$KVER/updates"
 	for d in module helpers; do
 		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
-			find "$ROOT$BUILD/$d" -name '*.ko' -exec cp -t "$stage/lib/modules/$KVER/updates" {} +
+			products "$ROOT$BUILD/$d" | xargs -r cp -t "$stage/lib/modules/$KVER/updates"
 	done
 	for d in tests tools; do
 		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
-			find "$ROOT$BUILD/$d" -maxdepth 1 -type f -perm /111 -exec cp -t "$stage/tests" {} +
+			products "$ROOT$BUILD/$d" | xargs -r cp -t "$stage/tests"
 	done
 	if [[ -n $BUILD && -d $ROOT$BUILD/tools ]]; then
 		for d in "${SHARED_LIBS[@]}"; do cp -L "$ROOT/$d" "$stage/lib/"; done

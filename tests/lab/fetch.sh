@@ -281,6 +281,25 @@ unpack_busybox() { # SERIES DIR
 	rm "$2"/*.deb
 }
 
+# Sets SPARSE. It has to know what the headers use, and to run in the cross-build root: bookworm's own there, elsewhere
+# the one of the newest Debian release, since trixie's knows no __typeof_unqual__.
+need_sparse() { # SERIES
+	local series=$1
+	series_row "$series"
+	[[ $RELEASE == bookworm ]] || series=7.2
+	apt_lists "$series"
+	series_row "$series"
+	SPARSE=$CACHE/sparse-$RELEASE/sparse
+	once "$CACHE/sparse-$RELEASE" unpack_sparse "$series"
+	series_row "$1"
+}
+
+unpack_sparse() { # SERIES DIR
+	download "$1" "$2" sparse:amd64
+	dpkg-deb --fsys-tarfile "$2"/*.deb | tar -x -C "$2" --transform 's,.*/,,' ./usr/bin/sparse
+	rm "$2"/*.deb
+}
+
 # A few files of one kernel's source serve all of them: the kselftest headers (6.1's harness cannot select tests with
 # -t), and the checkers of tests/lint. Sets LINUX_SOURCE.
 LINUX_SOURCE_SERIES=6.12
