@@ -165,11 +165,11 @@ static inline bool compat_kvm_get_safe(struct kvm *kvm)
 /* Whether KVM takes a vLPI back by the guest's tables, or else by the number of the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
 
-static inline void compat_unset_forwarding(typeof(&kvm_vgic_v4_unset_forwarding) unset,
+static inline void compat_unset_forwarding(typeof(kvm_vgic_v4_unset_forwarding) *unset,
 					   struct kvm *kvm, int host_irq)
 {
 #if !PROBE_UNSET_BY_ROUTE
-	unset(kvm, host_irq);
+	(*unset)(kvm, host_irq);
 #endif
 }
 

@@ -76,7 +76,7 @@ void hook_drain(void)
 }
 
 /* Exported by newer kernels only, so found like the rest; see hook_borrow(). */
-static typeof(&ftrace_free_filter) free_filter;
+static typeof(ftrace_free_filter) *free_filter;
 
 static unsigned long hook_entry(const struct hook *hook)
 {
@@ -139,7 +139,7 @@ int hook_install(struct hook_set *set)
 			       set->hooks[0].name, ret);
 	}
 	if (ret)
-		free_filter(&set->ops);
+		(*free_filter)(&set->ops);
 	set->installed = !ret;
 	return ret;
 }
@@ -157,16 +157,16 @@ void hook_remove(struct hook_set *set)
 	if (!set->installed)
 		return;
 	unregister_ftrace_function(&set->ops);
-	free_filter(&set->ops);
+	(*free_filter)(&set->ops);
 	set->installed = false;
 }
 
 /* BTF of the kernel itself, and the readers of it, exported by newer kernels or by none. */
 static struct {
-	typeof(&bpf_get_btf_vmlinux) get;
-	typeof(&btf_find_by_name_kind) find;
-	typeof(&btf_name_by_offset) name;
-	typeof(&btf_type_by_id) type;
+	typeof(bpf_get_btf_vmlinux) *get;
+	typeof(btf_find_by_name_kind) *find;
+	typeof(btf_name_by_offset) *name;
+	typeof(btf_type_by_id) *type;
 	struct btf *btf;
 } btf_reader;
 
@@ -223,7 +223,7 @@ static int btf_type_to_c(u32 id, char *buf, size_t size)
 	for (;;) {
 		if (!id)
 			return scnprintf(buf, size, "void%s%s", n ? " " : "", stars);
-		t = btf_reader.type(btf_reader.btf, id);
+		t = (*btf_reader.type)(btf_reader.btf, id);
 		if (!t)
 			return scnprintf(buf, size, "?");
 		if (!btf_type_is_ptr(t))
@@ -235,7 +235,8 @@ static int btf_type_to_c(u32 id, char *buf, size_t size)
 	}
 	if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT || BTF_INFO_KIND(t->info) == BTF_KIND_FWD)
 		kind = "struct ";
-	return scnprintf(buf, size, "%s%s%s%s", kind, btf_reader.name(btf_reader.btf, t->name_off),
+	return scnprintf(buf, size, "%s%s%s%s", kind,
+			 (*btf_reader.name)(btf_reader.btf, t->name_off),
 			 n ? " " : "", stars);
 }
 
@@ -248,11 +249,11 @@ static int btf_prototype_to_c(const char *name, char *buf, size_t size)
 	s32 id;
 	u32 i;
 
-	id = btf_reader.find(btf_reader.btf, name, BTF_KIND_FUNC);
+	id = (*btf_reader.find)(btf_reader.btf, name, BTF_KIND_FUNC);
 	if (id < 0)
 		return id;
-	func = btf_reader.type(btf_reader.btf, id);
-	proto = func ? btf_reader.type(btf_reader.btf, func->type) : NULL;
+	func = (*btf_reader.type)(btf_reader.btf, id);
+	proto = func ? (*btf_reader.type)(btf_reader.btf, func->type) : NULL;
 	if (!proto)
 		return -ENOENT;
 
@@ -305,7 +306,7 @@ int hook_borrow(const struct hook_symbol *symbols, unsigned int nr)
 		ret = find_addresses(own_symbols, ARRAY_SIZE(own_symbols));
 	if (ret)
 		return ret;
-	btf_reader.btf = btf_reader.get();
+	btf_reader.btf = (*btf_reader.get)();
 	if (IS_ERR_OR_NULL(btf_reader.btf)) {
 		pr_err("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF) to check prototypes against\n");
 		return -ENOENT;

@@ -47,18 +47,19 @@
 /*
  * What KVM and the irqchip export to nobody. The first group is declared in public headers, and
  * typeof makes the build fail when one of them moves. The second is in arch/arm64/kvm/vgic/vgic.h,
- * which is not installed: hook_borrow() compares it with the running kernel's BTF.
+ * which is not installed: hook_borrow() compares it with the running kernel's BTF. The first are
+ * called through an explicit "*", without which sparse does not know typeof(f) * for a function.
  */
 static struct {
-	typeof(&kvm_arch_irq_bypass_add_producer) add_producer;
-	typeof(&kvm_arch_irq_bypass_del_producer) del_producer;
-	typeof(&kvm_send_userspace_msi) send_msi;
-	typeof(&kvm_vgic_v4_unset_forwarding) unset_forwarding;
-	typeof(&kvm_irq_routing_update) routing_update;
+	typeof(kvm_arch_irq_bypass_add_producer) *add_producer;
+	typeof(kvm_arch_irq_bypass_del_producer) *del_producer;
+	typeof(kvm_send_userspace_msi) *send_msi;
+	typeof(kvm_vgic_v4_unset_forwarding) *unset_forwarding;
+	typeof(kvm_irq_routing_update) *routing_update;
 	compat_set_affinity_t *set_affinity;
-	typeof(&its_map_vlpi) map_vlpi;
-	typeof(&its_unmap_vlpi) unmap_vlpi;
-	typeof(&its_get_vlpi) get_vlpi;
+	typeof(its_map_vlpi) *map_vlpi;
+	typeof(its_unmap_vlpi) *unmap_vlpi;
+	typeof(its_get_vlpi) *get_vlpi;
 
 	int (*resolve_lpi)(struct kvm *kvm, struct vgic_its *its, u32 devid, u32 eventid,
 			   struct vgic_irq **irq);
@@ -142,14 +143,14 @@ static bool is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map)
 	struct its_vlpi_map now = {};
 
 	return shim_is_forwarded(host_irq) && answered_by_its(host_irq) &&
-	       !real.get_vlpi(host_irq, &now) && now.vm == map->vm && now.vintid == map->vintid;
+	       !(*real.get_vlpi)(host_irq, &now) && now.vm == map->vm && now.vintid == map->vintid;
 }
 
 /* Unmap past the watch, after telling what it would have told. reaim() is to follow. */
 static void unmap_vlpi(u32 host_irq)
 {
 	events->unmapped(host_irq);
-	real.unmap_vlpi(host_irq);
+	(*real.unmap_vlpi)(host_irq);
 }
 
 /*
@@ -273,7 +274,7 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 	kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
 	ret = events->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
 	if (!ret) {
-		ret = real.map_vlpi(host_irq, map);
+		ret = (*real.map_vlpi)(host_irq, map);
 		if (ret)
 			events->gate_failed(host_irq);
 	}
@@ -293,9 +294,9 @@ static compat_unmap_t watch(int host_irq)
 		return COMPAT_UNMAP_DONE;
 	}
 	if (answered_by_its(host_irq))
-		real.get_vlpi(host_irq, &map);
+		(*real.get_vlpi)(host_irq, &map);
 	behind = events->unmapped(host_irq);
-	real.unmap_vlpi(host_irq);
+	(*real.unmap_vlpi)(host_irq);
 	if (behind) {
 		/*
 		 * Where KVM marks a vLPI under its_lock alone, a DISCARD leaves the mark: an MSI to
@@ -336,7 +337,7 @@ static void vm_changed(struct kvm *kvm)
 static void routing_update(struct kvm *kvm)
 {
 	hook_enter();
-	real.routing_update(kvm);
+	(*real.routing_update)(kvm);
 	/* Before the VMM goes on: what is raised from then on has to arrive at the new route. */
 	events->routes_changed(kvm);
 	hook_leave();
@@ -585,7 +586,7 @@ int shim_grant(struct vb_client *client, u32 vintid)
 
 	if (kvm_cons->stop)
 		kvm_cons->stop(cons);
-	ret = real.add_producer(cons, port->prod);
+	ret = (*real.add_producer)(cons, port->prod);
 	note_granted(port);
 	/* KVM caches the translation just before it marks the vLPI as forwarded. */
 	real.flush_cache(port->kvm);
@@ -616,7 +617,7 @@ void shim_revoke(struct vb_client *client)
 	 */
 	if (!COMPAT_UNSET_BY_ROUTE ||
 	    route_leads_to(port->kvm, &port->granted.irq_entry, client->host_irq))
-		real.del_producer(cons, port->prod);
+		(*real.del_producer)(cons, port->prod);
 	if (kvm_cons->start)
 		kvm_cons->start(cons);
 	reaim(client->host_irq);
@@ -655,7 +656,7 @@ static void send_msi(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry 
 {
 	struct kvm_msi msi = route_to_msi(route);
 
-	real.send_msi(kvm, &msi);
+	(*real.send_msi)(kvm, &msi);
 }
 
 /**
@@ -845,7 +846,7 @@ int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq))
 		struct its_vlpi_map map = {};
 
 		if (!shim_is_forwarded(host_irq) || is_known(host_irq) ||
-		    !answered_by_its(host_irq) || real.get_vlpi(host_irq, &map))
+		    !answered_by_its(host_irq) || (*real.get_vlpi)(host_irq, &map))
 			continue;
 		for (i = 0; i < list.nr; i++)
 			if (&list.vms[i]->arch.vgic.its_vm == map.vm)
