@@ -77,14 +77,40 @@ static struct fake_lpi *lpi_of(struct fake_vm *vm, u32 vintid)
 
 /* --- the irqchip ----------------------------------------------------------------------------- */
 
-static int irqchip_map(u32 host_irq, struct fake_vm *vm, u32 vintid)
+int irqchip_refuses(u32 host_irq, struct fake_vm *vm)
 {
 	struct fake_irq *irq = &host.irq[host_irq];
-	void *book;
 	u32 other;
 
 	if (irq->refuse)
-		return -irq->refuse;
+		return irq->refuse;
+	for (other = 0; host.irqs_per_device && other < NR_IRQS; other++)
+		if (other / host.irqs_per_device == host_irq / host.irqs_per_device &&
+		    host.irq[other].forwarded && host.irq[other].vm != vm)
+			return EINVAL;
+	return 0;
+}
+
+/* Both map and unmap send a DISCARD, which drops what is pending. */
+static void drop_pending(struct fake_irq *irq)
+{
+	struct fake_lpi *lpi = lpi_of(irq->vm, irq->vintid);
+
+	lpi->direct = false;
+	if (irq->fired)
+		lpi->owed = true;
+	irq->fired = false;
+}
+
+static int irqchip_map(u32 host_irq, struct fake_vm *vm, u32 vintid)
+{
+	struct fake_irq *irq = &host.irq[host_irq];
+	int error = irqchip_refuses(host_irq, vm);
+	void *book;
+	u32 other;
+
+	if (error)
+		return -error;
 	if (irq->forwarded) {
 		/* A VMOVI: to another vPE, and to no other vLPI whatever it was asked for. */
 		if (irq->vm != vm || irq->vintid != vintid)
@@ -106,6 +132,7 @@ static int irqchip_map(u32 host_irq, struct fake_vm *vm, u32 vintid)
 	irq->vm = vm;
 	irq->vintid = vintid;
 	lpi_of(vm, vintid)->raise = RAISE_MUST_COME;
+	drop_pending(irq);
 	did("map %u %c%u", host_irq, vm->letter, vintid);
 	return 0;
 }
@@ -114,6 +141,7 @@ static void irqchip_unmap(u32 host_irq)
 {
 	if (!host.irq[host_irq].forwarded)
 		kernel_bug("host IRQ %u is unmapped, and was not mapped", host_irq);
+	drop_pending(&host.irq[host_irq]);
 	host.irq[host_irq].forwarded = false;
 	host.irq[host_irq].to_be_aimed = true;
 	did("unmap %u", host_irq);
@@ -230,6 +258,10 @@ static void kvm_raise(struct fake_vm *vm, int event)
 		if (lpi->hw && !host.irq[lpi->host_irq].forwarded)
 			kernel_bug("%c%u is raised through host IRQ %u, a physical one",
 				   vm->letter, vintid, lpi->host_irq);
+		if (lpi->hw)
+			lpi->direct = true;
+		else
+			lpi->soft = true;
 		did("raise %c%u", vm->letter, vintid);
 	}
 	mutex_unlock(&its_lock);
@@ -370,6 +402,7 @@ bool shim_raise_through(struct vb_client *holder)
 			   irqfd->host_irq);
 	if (irqfd->vm->its_off)
 		return false;
+	lpi_of(irq->vm, irq->vintid)->direct = true;
 	did("raise %c%u", irq->vm->letter, irq->vintid);
 	return true;
 }
@@ -434,6 +467,7 @@ void deassign(struct fake_irqfd *irqfd)
 	leave(irqfd);
 	if (irqfd->host_irq)
 		detach(irqfd);
+	thread_runs(irqfd);
 	broker_vm_free(broker_remove(&irqfd->client));
 	/* Whoever follows a pointer to it finds this. */
 	memset(&irqfd->client, 0xa5, sizeof(irqfd->client));
@@ -502,6 +536,8 @@ void guest_discards(struct fake_vm *vm, int event)
 		kvm_believes(lpi, 0);
 		raw_spin_unlock_irqrestore(&irq_lock, flags);
 		vm->event[event] = 0;
+		/* What is pending may go with the event, and the guest knows that. */
+		lpi->owed = false;
 	}
 	mutex_unlock(&its_lock);
 	fake_check();
@@ -521,9 +557,32 @@ void guest_moves(struct fake_vm *vm, u32 vintid)
 	fake_check();
 }
 
+void guest_takes(struct fake_vm *vm, u32 vintid)
+{
+	struct fake_lpi *lpi = lpi_of(vm, vintid);
+
+	lpi->direct = false;
+	lpi->soft = false;
+	lpi->owed = false;
+}
+
+void kvm_unmaps(u32 host_irq)
+{
+	struct fake_irq *irq = &host.irq[host_irq];
+
+	lpi_of(irq->vm, irq->vintid)->owed = false;
+	kvm_del(irq->vm, host_irq);
+	fake_check();
+}
+
 void its_on(struct fake_vm *vm, bool on)
 {
+	u32 i;
+
 	vm->its_off = !on;
+	/* What is on its way then may be lost, and the guest knows that. */
+	for (i = 0; i < NR_LPIS; i++)
+		vm->lpi[i].owed = false;
 	/* The guest enables LPIs after that. */
 	if (on)
 		vm_changed(vm);
@@ -547,6 +606,91 @@ void settle(void)
 	/* What nothing settles stays so. */
 	for (looks = 0; broker_is_unsettled() && looks < 2; looks++)
 		look();
+}
+
+/* --- edges ----------------------------------------------------------------------------------- */
+
+u32 leads_to(struct fake_irqfd *irqfd)
+{
+	return irqfd->event == NOT_MSI || irqfd->vm->its_off ? 0 : irqfd->vm->event[irqfd->event];
+}
+
+static void owe(struct fake_irqfd *irqfd)
+{
+	u32 vintid = leads_to(irqfd);
+
+	if (vintid)
+		lpi_of(irqfd->vm, vintid)->owed = true;
+}
+
+void thread_runs(struct fake_irqfd *irqfd)
+{
+	struct vb_slot *slot;
+
+	if (!irqfd->queued)
+		return;
+	irqfd->queued = false;
+	slot = broker_lock_slot(&irqfd->client);
+	then(&host.while_injecting);
+	owe(irqfd);
+	kvm_raise(irqfd->vm, irqfd->event);
+	broker_unlock_slot(slot);
+	broker_count_injection(&irqfd->client, VB_THREAD);
+	fake_check();
+}
+
+void signal_eventfd(struct fake_irqfd *irqfd)
+{
+	struct vb_client *client = &irqfd->client;
+	u32 led_to = leads_to(irqfd);
+	bool taken;
+
+	if (irqfd->leaving)
+		return;
+	if (client->raises_inline) {
+		taken = broker_raise(client);
+	} else {
+		taken = client->vm->worker && broker_is_served(client);
+		irqfd->queued |= taken;
+	}
+	if (taken) {
+		broker_count_signal(client);
+		if (client->raises_inline)
+			broker_count_injection(client, VB_INLINE);
+	} else {
+		if (broker_is_due(client))
+			host.kicks++;
+		kvm_raise(irqfd->vm, irqfd->event);
+	}
+	/* While another CPU has it lead elsewhere, it may go either way. */
+	if (!irqfd->queued && leads_to(irqfd) == led_to)
+		owe(irqfd);
+	fake_check();
+}
+
+void host_takes(u32 host_irq)
+{
+	struct fake_irqfd *irqfd;
+
+	if (!host.irq[host_irq].fired)
+		return;
+	host.irq[host_irq].fired = false;
+	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
+		if (irqfd->known && irqfd->host_irq == host_irq)
+			signal_eventfd(irqfd);
+}
+
+void fires(u32 host_irq)
+{
+	struct fake_irq *irq = &host.irq[host_irq];
+
+	if (!irq->forwarded) {
+		irq->fired = true;
+	} else if (!irq->stray) {
+		lpi_of(irq->vm, irq->vintid)->direct = true;
+		lpi_of(irq->vm, irq->vintid)->owed = true;
+	}
+	fake_check();
 }
 
 /* --- looking at it --------------------------------------------------------------------------- */
@@ -735,7 +879,8 @@ static bool is_mappable(struct fake_irqfd *irqfd)
 	struct fake_irq *irq = &host.irq[irqfd->host_irq];
 
 	return irqfd->known && irqfd->host_irq && !irqfd->leaving && irqfd->client.booked &&
-	       !irq->refuse && (!irq->forwarded || irqfd->client.mapped);
+	       !irqchip_refuses(irqfd->host_irq, irqfd->vm) &&
+	       (!irq->forwarded || irqfd->client.mapped);
 }
 
 void fake_check_settled(void)
@@ -806,4 +951,14 @@ void fake_end(void)
 			   now.nr_slots, now.nr_clients);
 	if (nr_allocated)
 		kernel_bug("%u objects are leaked", nr_allocated);
+}
+
+void fake_reset(void)
+{
+	u32 i;
+
+	/* The arbiter's totals go on, too. */
+	host = (struct fake_host){ .gone_at_once = host.gone_at_once };
+	for (i = 0; i < NR_VMS; i++)
+		host.vm[i].letter = 'A' + i;
 }

@@ -31,6 +31,10 @@ struct fake_lpi {
 	bool hw;
 	u32 host_irq;
 	enum raise raise;
+	/* Edges that the guest has not taken yet: the hardware's, which a DISCARD drops, and KVM's. */
+	bool direct;
+	bool soft;
+	bool owed;			/* an edge came for it, and it may not be lost */
 };
 
 struct fake_vm {
@@ -45,6 +49,7 @@ struct fake_irq {
 	bool forwarded;
 	struct fake_vm *vm;
 	u32 vintid;
+	bool fired;			/* and no CPU has taken it yet; a DISCARD drops that too */
 	bool to_be_aimed;		/* unmapped; its CPU may be offline */
 	bool stray;			/* by a KVM before our time */
 	int refuse;			/* errno with which the irqchip turns it down */
@@ -62,6 +67,7 @@ struct fake_irqfd {
 	u32 host_irq;			/* of its producer, or 0 */
 	bool leaving;
 	bool known;			/* to the arbiter */
+	bool queued;			/* the VM's thread is to inject for it */
 };
 
 struct fake_host {
@@ -73,12 +79,16 @@ struct fake_host {
 	bool maps_again;		/* up to 6.1: add maps whatever it believes */
 	bool revoke_does_nothing;	/* 6.16, 6.17 */
 	bool force_does_nothing;	/* none that we know; nothing is checked then */
+	/* Host IRQs of one device, which the irqchip maps to one VM at a time; 0: one each. */
+	unsigned int irqs_per_device;
 
 	/* Called once in a grant, before KVM maps and when it has: what happens just then. */
 	void (*before_map)(void);
 	void (*after_map)(void);
 	/* The same, when KVM has unmapped for the arbiter. */
 	void (*after_unmap)(void);
+	/* The same, when the thread of a VM has locked the slot and has not injected yet. */
+	void (*while_injecting)(void);
 
 	unsigned int gone_at_once;	/* mappings that after_map() undid */
 	unsigned int objects_elsewhere;	/* slots that live on by another's reference */
@@ -107,9 +117,20 @@ void route_late(struct fake_irqfd *irqfd, int event);
 void guest_maps(struct fake_vm *vm, int event, u32 vintid);
 void guest_discards(struct fake_vm *vm, int event);
 void guest_moves(struct fake_vm *vm, u32 vintid);	/* to another vPE */
+void guest_takes(struct fake_vm *vm, u32 vintid);	/* the edges that are pending */
 void its_on(struct fake_vm *vm, bool on);
+void kvm_unmaps(u32 host_irq);		/* a forwarded one, of itself */
 void look(void);				/* broker_rearbitrate(), once */
 void settle(void);				/* the same, as long as there is reason to */
+
+/*
+ * Edges, and fallback.c. A host IRQ that is not forwarded waits for a CPU, whose handler signals
+ * the eventfd. A signal is raised at once, or by the VM's thread if there is one, or is KVM's.
+ */
+void fires(u32 host_irq);
+void host_takes(u32 host_irq);
+void signal_eventfd(struct fake_irqfd *irqfd);
+void thread_runs(struct fake_irqfd *irqfd);
 
 /* The names of the tracepoints since it was last asked, such as "attach grant". */
 const char *fake_traced(void);
@@ -121,10 +142,13 @@ void fake_check(void);				/* what holds at every moment */
 void fake_check_settled(void);			/* and what holds when nothing is left to be done */
 void fake_begin(void);				/* two guests with events mapped */
 void fake_end(void);				/* all irqfds go; nothing is left */
+void fake_reset(void);				/* and other guests, on another KVM */
 
 const char *name_of_state(unsigned int state);
 struct vlpi_broker_client dump_of(struct fake_irqfd *irqfd);
 struct vlpi_broker_info info(void);
 struct fake_irqfd *holder_of(struct fake_vm *vm, u32 vintid);
+u32 leads_to(struct fake_irqfd *irqfd);		/* vINTID, or 0 */
+int irqchip_refuses(u32 host_irq, struct fake_vm *vm);	/* the errno, or 0 */
 
 #endif /* UNIT_FAKE_H */

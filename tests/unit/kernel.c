@@ -148,6 +148,7 @@ void raw_drop_(struct lock *lock)
 /* --- memory ---------------------------------------------------------------------------------- */
 
 unsigned int fail_allocation;
+bool (*allocation_fails)(void);
 unsigned int nr_allocated;
 
 void *kzalloc(size_t size, gfp_t gfp)
@@ -155,6 +156,8 @@ void *kzalloc(size_t size, gfp_t gfp)
 	if (gfp & GFP_KERNEL)
 		might_sleep_("an allocation");
 	if (fail_allocation && !--fail_allocation)
+		return NULL;
+	if (allocation_fails && allocation_fails())
 		return NULL;
 	nr_allocated++;
 	return calloc(1, size);

@@ -87,11 +87,6 @@ static struct fake_irqfd *next_by_age(struct fake_irqfd *last)
 #define for_each_by_age(pos) \
 	for (pos = next_by_age(NULL); pos; pos = next_by_age(pos))
 
-static u32 leads_to(struct fake_irqfd *irqfd)
-{
-	return irqfd->event == NOT_MSI || irqfd->vm->its_off ? 0 : irqfd->vm->event[irqfd->event];
-}
-
 static void model_fill(struct fake_vm *vm, u32 vintid)
 {
 	struct fake_irqfd **has = holder(vm, vintid), *irqfd, *first;
@@ -674,18 +669,13 @@ static void one_operation(void)
 
 static void schedule(void)
 {
-	u32 i, host_irq;
-
 	state = 0x9e3779b97f4a7c15ULL * (seed + 1);
 	host.maps_again = seed & 1;
 	host.revoke_does_nothing = seed & 2;
 	for (operation = 0; operation < NR_OPERATIONS; operation++)
 		one_operation();
 	fake_end();
-	for (i = 0; i < NR_VMS; i++)
-		host.vm[i] = (struct fake_vm){ .letter = 'A' + i };
-	for (host_irq = 0; host_irq < NR_IRQS; host_irq++)
-		host.irq[host_irq] = (struct fake_irq){};
+	fake_reset();
 	memset(models, 0, sizeof(models));
 	memset(holders, 0, sizeof(holders));
 	memset(dirty, 0, sizeof(dirty));
