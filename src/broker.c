@@ -307,7 +307,7 @@ bool broker_unmapped(u32 host_irq)
 		if (behind) {
 			if (slot)
 				WRITE_ONCE(slot->served, false);
-			client->vm->dirty = true;
+			WRITE_ONCE(client->vm->changes, client->vm->changes + 1);
 		}
 		trace_unmap(client->vm->id, slot ? slot->vintid : 0, host_irq,
 			    behind ? VB_KVM : VB_REVOKED, 0);
@@ -369,7 +369,7 @@ bool broker_vm_changed(const void *vm_key)
 	raw_spin_lock_irqsave(&ledger, flags);
 	vm = find_vm(vm_key);
 	if (vm)
-		vm->dirty = true;
+		WRITE_ONCE(vm->changes, vm->changes + 1);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 	return vm;
 }
@@ -904,11 +904,11 @@ void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
 	WRITE_ONCE(unsettled, false);
 	WRITE_ONCE(stuck, false);
 	list_for_each_entry(vm, &vms, list) {
-		bool dirty = READ_ONCE(vm->dirty);
+		unsigned int changes = READ_ONCE(vm->changes);
+		bool dirty = vm->seen != changes;
 
-		if (dirty)
-			ledger_set(&vm->dirty, false);
 		rearbitrate_vm(vm, dirty, dirty ? always : is_unsettled, has_waiter);
+		WRITE_ONCE(vm->seen, changes);
 	}
 	mutex_unlock(&arbiter);
 }
@@ -969,11 +969,12 @@ bool broker_is_served(struct vb_client *client)
  * @client: added; signalled.
  *
  * While hands change there is nobody to raise it through; the raise that ends the change is for
- * this signal too.
+ * this signal too. After a change in the VM the client's slot may be one that its route does not
+ * lead to any more, until the arbiter has looked; KVM follows the route at each signal.
  *
  * Context: any.
- * Return: whether the signal is served; otherwise KVM serves it: the slot is not held, or the guest
- *	has its ITS or its LPIs off.
+ * Return: whether the signal is served; otherwise KVM serves it: the slot is not held, the guest
+ *	has its ITS or its LPIs off, or something in the VM has changed.
  */
 bool broker_raise(struct vb_client *client)
 {
@@ -983,7 +984,7 @@ bool broker_raise(struct vb_client *client)
 
 	rcu_read_lock();
 	slot = rcu_dereference(client->slot);
-	if (slot) {
+	if (slot && READ_ONCE(client->vm->changes) == READ_ONCE(client->vm->seen)) {
 		raw_spin_lock_irqsave(&slot->raise_lock, flags);
 		if (slot->raiser)
 			done = shim_raise_through(slot->raiser);

@@ -20,7 +20,8 @@ struct vb_slot;
  * @key: identity of the VM while it has a client; compared, never followed.
  * @list: in the list of VMs.
  * @clients: of this VM, in the order of their ids.
- * @dirty: something in the VM changed, its clients are to be arbitrated again (ledger).
+ * @changes: in the VM so far, after which its clients are to be arbitrated again (ledger).
+ * @seen: those of them after which they have been; arbiter's mutex, read without.
  * @pid: of the VMM.
  * @comm: command name of the VMM.
  * @name: KVM's debugfs name.
@@ -31,7 +32,8 @@ struct vb_vm {
 	const void *key;
 	struct list_head list;
 	struct list_head clients;
-	bool dirty;
+	unsigned int changes;
+	unsigned int seen;
 	int pid;
 	char comm[16];
 	char name[32];

@@ -941,3 +941,47 @@ TEST(signal_while_an_empty_slot_is_granted)
 	EXPECT_DID("map 1 A8192, raise A8192");
 	fake_end();
 }
+
+/* Its slot is still the one that it led to, and that is held: KVM knows better. */
+TEST(signal_after_the_route_changed_and_before_the_look)
+{
+	struct fake_irqfd *y;
+
+	fake_begin();
+	source(a, 0, 1);
+	y = source(a, 0, 2);
+	source(a, 1, 3);
+	y->client.raises_inline = true;
+	route_late(y, 1);
+	fake_did();
+	signal_eventfd(y);
+	EXPECT_DID("raise A8193");
+	look();
+	signal_eventfd(y);
+	EXPECT(broker_raise(&y->client));
+	EXPECT_DID("raise A8193, raise A8193");
+	fake_end();
+}
+
+/* The same by the guest's doing, who mapped two events to one LPI: nothing told of the first. */
+TEST(signal_after_the_event_was_mapped_to_another_lpi)
+{
+	struct fake_irqfd *idle;
+
+	fake_begin();
+	idle = assign(a, 0);
+	idle->client.raises_inline = true;
+	guest_maps(a, 2, LPI);
+	settle();
+	guest_discards(a, 0);
+	source(a, 2, 1);
+	guest_maps(a, 0, LPI + 5);
+	fake_did();
+	signal_eventfd(idle);
+	EXPECT_DID("raise A8197");
+	settle();
+	fake_did();
+	signal_eventfd(idle);
+	EXPECT_DID("raise A8197");
+	fake_end();
+}
