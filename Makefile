@@ -23,6 +23,7 @@ help:
 	@echo '  make check       all tests, on both and on 6.12'
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
+	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
 	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make check-probes  the feature probes on headers altered as vendors do: minutes'
 	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
@@ -63,6 +64,10 @@ check-matrix:
 unit:
 	$(MAKE) -C tests/unit check
 
+.PHONY: fuzz
+fuzz:
+	tests/fuzz/check $(if $(REPRO),--repro "$(REPRO)",--seconds $(or $(FUZZ_SECONDS),600))
+
 .PHONY: check-probes
 check-probes:
 	tests/probes-selftest
@@ -80,4 +85,5 @@ clean:
 	rm -rf *.ko *.mod *.mod.c *.mod.o *.o .*.cmd Module.symvers modules.order .module-common.o
 	rm -f src/*.o src/.*.cmd src/*.tmp src/probed.h
 	$(MAKE) -C tests/unit clean
+	$(MAKE) -C tests/fuzz clean
 	$(MAKE) -C tools/vlpictl clean

@@ -862,6 +862,8 @@ void fake_check(void)
 	    reader_elsewhere || host.force_does_nothing)
 		return;
 	kernel_is_quiet();
+	/* Whom that was meant for, has not looked; and it is not meant for this. */
+	while_reader_looks = NULL;
 	for (i = 0; i < NR_IRQS; i++)
 		if (host.irq[i].forwarded && !host.irq[i].stray)
 			check_forwarded(i);
