@@ -623,7 +623,7 @@ static void (**moment_of(u8 x))(void)
 {
 	void (**const moments[])(void) = {
 		&host.before_map, &host.after_map, &host.after_unmap, &host.while_injecting,
-		&while_reader_looks,
+		&while_reader_looks, &host.when_granted,
 	};
 
 	return moments[x % ARRAY_SIZE(moments)];

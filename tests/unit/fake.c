@@ -47,6 +47,15 @@ const char *fake_did(void)
 	return said;
 }
 
+static void then(void (**what)(void))
+{
+	void (*now)(void) = *what;
+
+	*what = NULL;
+	if (now)
+		now();
+}
+
 void trace_seen(const char *event, u64 vm, u32 vintid, u32 host_irq, int why, int error)
 {
 	size_t length = strlen(host.traced);
@@ -54,6 +63,8 @@ void trace_seen(const char *event, u64 vm, u32 vintid, u32 host_irq, int why, in
 	if (length < sizeof(host.traced) - 32)
 		snprintf(host.traced + length, sizeof(host.traced) - length, "%s%s",
 			 length ? " " : "", event);
+	if (!strcmp(event, "grant"))
+		then(&host.when_granted);
 }
 
 const char *fake_traced(void)
@@ -295,15 +306,6 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 bool shim_route_changed(struct vb_client *client)
 {
 	return irqfd_of(client)->event != irqfd_of(client)->seen_event;
-}
-
-static void then(void (**what)(void))
-{
-	void (*now)(void) = *what;
-
-	*what = NULL;
-	if (now)
-		now();
 }
 
 int shim_grant(struct vb_client *client, u32 vintid)

@@ -85,6 +85,8 @@ struct fake_host {
 	/* Called once in a grant, before KVM maps and when it has: what happens just then. */
 	void (*before_map)(void);
 	void (*after_map)(void);
+	/* The same, when the arbiter has seen that it is mapped. */
+	void (*when_granted)(void);
 	/* The same, when KVM has unmapped for the arbiter. */
 	void (*after_unmap)(void);
 	/* The same, when the thread of a VM has locked the slot and has not injected yet. */
