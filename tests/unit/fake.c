@@ -178,13 +178,15 @@ static int its_map_vlpi(u32 host_irq, struct fake_vm *vm, u32 vintid)
 static void its_unmap_vlpi(u32 host_irq)
 {
 	struct fake_lpi *lpi;
+	enum raise was;
 
 	if (!host.irq[host_irq].forwarded)
 		return;
 	lpi = lpi_of(host.irq[host_irq].vm, host.irq[host_irq].vintid);
+	was = lpi->raise;
 	lpi->raise = RAISE_MUST_COME;
 	if (broker_unmapped(host_irq)) {
-		lpi->raise = RAISE_MAY_COME;
+		lpi->raise = was == RAISE_MUST_COME ? RAISE_MAY_COME_TWICE : RAISE_MAY_COME;
 		host.kicks++;
 	}
 	irqchip_unmap(host_irq);
@@ -388,7 +390,7 @@ void shim_raise_granted(struct vb_client *client)
 	if (lpi->raise == RAISE_WOULD_BE_TOO_MANY)
 		kernel_bug("%c%u is raised again, and hands have not changed", irqfd->vm->letter,
 			   irqfd->granted_vintid);
-	lpi->raise = RAISE_WOULD_BE_TOO_MANY;
+	lpi->raise = lpi->raise == RAISE_MAY_COME_TWICE ? RAISE_MAY_COME : RAISE_WOULD_BE_TOO_MANY;
 	kvm_raise(irqfd->vm, irqfd->granted_event);
 }
 

@@ -18,11 +18,13 @@
 
 /*
  * Each map and each unmap drops an edge that is pending: one raise is owed, after the last of them.
- * If KVM unmaps by itself, it is the guest's own doing, and one is allowed.
+ * If KVM unmaps by itself, it is the guest's own doing, and one is allowed; and another, where that
+ * of the grant had not come yet.
  */
 enum raise {
 	RAISE_WOULD_BE_TOO_MANY,
 	RAISE_MAY_COME,
+	RAISE_MAY_COME_TWICE,
 	RAISE_MUST_COME,
 };
 
