@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A virtual machine: memory, vGICv3, ITS, vCPU threads, routes of GSIs, and its reset. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +78,53 @@ static int new_device(struct vm *vm, uint32_t type, const char *what)
 	return d.fd;
 }
 
+/*
+ * Where the kernel threads all interrupt handlers (PREEMPT_RT), each vPE has a doorbell thread, at
+ * SCHED_FIFO. KVM sets the doorbell's affinity each time it loads a vCPU, and that wakes the
+ * thread; the thread preempts the vCPU, which is loaded again, and so on: see docs/rt.md. So the
+ * thread is made one that does not preempt by waking up.
+ */
+static void calm_doorbell(pid_t thread)
+{
+	struct sched_param normal = { .sched_priority = 0 };
+	int policy;
+
+	/* It raises itself to SCHED_FIFO, maybe after its interrupt has been requested. */
+	wait_for((policy = sched_getscheduler(thread)) != SCHED_OTHER,
+		 "thread %d of a doorbell: ready", thread);
+	if (policy == SCHED_FIFO && sched_setscheduler(thread, SCHED_BATCH, &normal))
+		die("scheduling the doorbell's thread %d: %m", thread);
+}
+
+static bool is_doorbell(pid_t pid)
+{
+	char path[64], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(comm, sizeof(comm), f))
+		comm[0] = 0;
+	fclose(f);
+	return !strncmp(comm, "irq/", 4) && strstr(comm, "-vcpu\n");
+}
+
+/* A thread of another VM, which may go meanwhile, is none of this one's business, but no worse off. */
+static void calm_doorbells(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+
+	if (!proc)
+		die("/proc: %m");
+	while ((d = readdir(proc)))
+		if (atoi(d->d_name) && is_doorbell(atoi(d->d_name)))
+			calm_doorbell(atoi(d->d_name));
+	closedir(proc);
+}
+
 static void new_its(struct vm *vm)
 {
 	uint64_t gits = GUEST_GITS;
@@ -105,6 +154,7 @@ static void new_gic(struct vm *vm, bool its)
 		new_its(vm);
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
 		    "initialising the vGIC");
+	calm_doorbells();
 }
 
 /* Fresh memory apart from the mailboxes, whose counters have to live on. */
@@ -319,6 +369,7 @@ void vm_add_its(struct vm *vm)
 	vm_check(vm);
 	vm_pause(vm);
 	new_its(vm);
+	calm_doorbells();
 	vm_resume(vm);
 }
 
