@@ -182,6 +182,21 @@ make_initrd_base() { # DIR
 	rm -r "$tree"
 }
 
+# With libraries of their own, so that nothing else of the machine uses those.
+add_tracers() { # STAGE
+	local name
+	mkdir "$1/tracers"
+	cp -a "$TRACERS/." "$1/tracers"
+	for name in "$TRACERS"/bin/*; do
+		name=${name##*/}
+		cat >"$1/bin/$name" <<-END
+			#!/bin/sh
+			exec /tracers/lib/ld-linux-aarch64.so.1 --library-path /tracers/lib /tracers/bin/$name "\$@"
+		END
+		chmod 755 "$1/bin/$name"
+	done
+}
+
 # Sets INITRD
 make_initrd() {
 	local stage=$OUT/initrd d
@@ -202,6 +217,7 @@ make_initrd() {
 	if [[ -n $BUILD && -d $ROOT$BUILD/tools ]]; then
 		for d in "${SHARED_LIBS[@]}"; do cp -L "$ROOT/$d" "$stage/lib/"; done
 	fi
+	[[ -z $TRACERS ]] || add_tracers "$stage"
 	depmod -b "$stage" "$KVER"
 	# Not compressed: unpacking is slow on an emulated CPU.
 	INITRD=$OUT/initrd.cpio

@@ -205,13 +205,14 @@ bootstrap() { # SERIES RELEASE DIR
 	unpack_into "$dir"
 }
 
-debootstrap_into() { # DIR SERIES RELEASE MMDEBSTRAP-OPTION...
-	local dir=$1 series=$2 release=$3 opts=()
+# The first of the suites is the release; others are taken from too.
+debootstrap_into() { # DIR SERIES SUITES MMDEBSTRAP-OPTION...
+	local dir=$1 series=$2 release=${3%% *} suites=${3// /|} opts=()
 	shift 3
 	# What this machine's apt needs to reach its mirror, the root's apt needs too.
 	readarray -t opts < <(apt-config dump --format '%F "%v";%n' Acquire |
 		grep -E '^Acquire::(https?|Check-|Force|Retries|Proxy)' | grep -v ' "";$' | sed 's/^/--aptopt=/')
-	grep -E " $release(-security)? main\$" "$(apt_dir "$series")/sources.list" |
+	grep -E " ($suites|$release-security) main\$" "$(apt_dir "$series")/sources.list" |
 		mmdebstrap --quiet "$@" "${opts[@]}" "$release" "$dir" - >&2 ||
 			die "mmdebstrap could not make a root of Debian $release"
 }
@@ -298,6 +299,32 @@ unpack_sparse() { # SERIES DIR
 	download "$1" "$2" sparse:amd64
 	dpkg-deb --fsys-tarfile "$2"/*.deb | tar -x -C "$2" --transform 's,.*/,,' ./usr/bin/sparse
 	rm "$2"/*.deb
+}
+
+# trace-cmd, bpftrace, and perf: that of the kernel KPKG if there is one, or the newest.
+TRACERS_PACKAGES=(trace-cmd bpftrace linux-perf)
+
+# Sets TRACERS, a directory with bin/ and lib/ of the machine.
+need_tracers() { # SERIES
+	series_row "$1"
+	TRACERS=$CACHE/tracers-$RELEASE-$KPKG
+	once "$TRACERS" unpack_tracers "$1"
+}
+
+unpack_tracers() { # SERIES DIR
+	local root=$2/root packages="${TRACERS_PACKAGES[*]}" name
+	say "unpacking ${TRACERS_PACKAGES[*]} (half a minute)"
+	private_apt "$1" apt-cache madison linux-perf:arm64 | awk -F' *[|] *' -v v="$KPKG" '$2 == v { found = 1 } END { exit !found }' &&
+		packages=${packages/linux-perf/linux-perf=$KPKG}
+	debootstrap_into "$root" "$1" "${SUITES[*]}" --variant=extract --architectures=arm64 --include="${packages// /,}"
+	mkdir -p "$2/bin" "$2/lib"
+	for name in trace-cmd bpftrace perf; do
+		cp -L "$root/usr/bin/$name" "$2/bin/" || die "no $name in Debian's packages of ${TRACERS_PACKAGES[*]}"
+	done
+	# Below /lib or /usr/lib, by release.
+	find "$root" -path '*/lib/aarch64-linux-gnu/*.so*' ! -path '*/aarch64-linux-gnu/*/*' -exec cp -at "$2/lib" {} +
+	[[ -e $2/lib/ld-linux-aarch64.so.1 ]] || die "no dynamic linker in Debian's packages of ${TRACERS_PACKAGES[*]}"
+	rm -rf "$root"
 }
 
 # A few files of one kernel's source serve all of them: the kselftest headers (6.1's harness cannot select tests with
