@@ -504,8 +504,11 @@ static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vb_why 
 		ledger_set(&client->granting, true);
 		ret = shim_grant(client, slot->vintid);
 		ledger_set(&client->granting, false);
-		if (!ret && !READ_ONCE(client->mapped))
+		if (!ret && !READ_ONCE(client->mapped)) {
+			/* KVM did nothing, or has taken it back already. */
+			shim_was_unmapped(client);
 			ret = -EBUSY;
+		}
 	}
 	if (ret == -EAGAIN) {
 		/* Its route leads elsewhere by now, or its event does: it is to be placed anew. */

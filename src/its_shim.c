@@ -640,14 +640,23 @@ void shim_force_unmap(struct vb_client *client)
 
 /**
  * shim_was_unmapped - KVM has unmapped a client's host IRQ by itself
- * @client: with a producer.
+ * @client: with a producer, as given to shim_grant().
  *
- * What could not be done with KVM's locks held is done here.
+ * The watch tells before the irqchip acts, and KVM has its_lock until it has: this waits for that,
+ * so that no host IRQ is still forwarded when its producer is gone, or taken for a stray. Then what
+ * could not be done with KVM's locks held is done.
  *
- * Context: process, irqbypass's mutex held.
+ * Context: process, irqbypass's mutex held; takes KVM's its_lock.
  */
 void shim_was_unmapped(struct vb_client *client)
 {
+	struct vb_port *port = port_of(client);
+	struct vgic_its *its = route_to_its(port->kvm, &port->granted.irq_entry);
+
+	if (!IS_ERR(its)) {
+		mutex_lock(&its->its_lock);
+		mutex_unlock(&its->its_lock);
+	}
 	reaim(client->host_irq);
 }
 
