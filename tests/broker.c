@@ -71,6 +71,57 @@ int broker_load(void)
 	return ret;
 }
 
+static bool helper_path(const char *name, char *path, size_t size)
+{
+	struct utsname u;
+
+	uname(&u);
+	snprintf(path, size, "/lib/modules/%s/updates/%s.ko", u.release, name);
+	return !access(path, R_OK);
+}
+
+bool helper_built(const char *name)
+{
+	char path[320];
+
+	return helper_path(name, path, sizeof(path));
+}
+
+int helper_load(const char *name, const char *params)
+{
+	char path[320];
+	int fd, ret;
+
+	if (!helper_path(name, path, sizeof(path)))
+		return -ENOENT;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return ret == -EEXIST ? 0 : ret;
+}
+
+int helper_number(const char *name, const char *param)
+{
+	char path[160];
+	int number;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", name, param);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%d", &number) != 1)
+		die("%s: %m", path);
+	fclose(f);
+	return number;
+}
+
+void helper_unload(const char *name)
+{
+	if (syscall(SYS_delete_module, name, O_NONBLOCK))
+		die("unloading %s: %m", name);
+}
+
 int broker_unload(void)
 {
 	int ret;

@@ -5,10 +5,7 @@
  * the same, and KVM must not believe in it when the host IRQ is somebody else's.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "harness.h"
 
@@ -22,23 +19,6 @@ static bool kvm_leaks_by_itself(void)
 
 	uname(&u);
 	return !strncmp(u.release, "6.16.", 5) || !strncmp(u.release, "6.17.", 5);
-}
-
-/* 0 or a negative errno; -ENOENT where it was not built. */
-static int load_helper(void)
-{
-	struct utsname u;
-	char path[320];
-	int fd, ret;
-
-	uname(&u);
-	snprintf(path, sizeof(path), "/lib/modules/%s/updates/" HELPER ".ko", u.release);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
 }
 
 FIXTURE(leaky) {
@@ -55,11 +35,10 @@ FIXTURE_SETUP(leaky)
 	int ret = 0;
 
 	if (!kvm_leaks_by_itself()) {
-		ret = load_helper();
+		ret = helper_load(HELPER, "");
 		if (ret == -ENOENT)
 			SKIP(return, "no " HELPER ".ko: tests/lab/run --helpers builds it");
-		/* A test that died has left it. */
-		ASSERT_TRUE(!ret || ret == -EEXIST);
+		ASSERT_EQ(0, ret);
 		self->helper = true;
 	}
 	self->klog = klog_open();
@@ -85,8 +64,8 @@ FIXTURE_TEARDOWN(leaky)
 		sharers_free(&self->sh);
 	if (self->second)
 		vm_free(self->second);
-	if (self->helper && syscall(SYS_delete_module, HELPER, O_NONBLOCK))
-		die("unloading " HELPER ": %m");
+	if (self->helper)
+		helper_unload(HELPER);
 }
 
 static void expect_forced_unmaps(struct __test_metadata *_metadata, FIXTURE_DATA(leaky) *self,

@@ -435,6 +435,16 @@ int broker_unload(void);
 /* Both die if it cannot be done: for the tests that are about a loaded, or an absent, module. */
 void broker_want(bool loaded);
 
+/*
+ * The kernel modules of tests/modules, in a machine that has them. Loading is 0 or a negative
+ * errno, -ENOENT where it was not built; one that a test that died has left behind will do.
+ */
+bool helper_built(const char *name);
+int helper_load(const char *name, const char *params);
+/* A parameter of one that is loaded. */
+int helper_number(const char *name, const char *param);
+void helper_unload(const char *name);
+
 void broker_info(struct vlpi_broker_info *info);
 /* All clients, of one moment; to be freed. */
 struct vlpi_broker_client *broker_dump(unsigned int *nr);

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate in front of its_map_vlpi() is the last guard of P1: it refuses what no stock KVM asks
+ * for while the broker decides. A module that is for this test only asks in KVM's place
+ * (tests/lab/run --helpers); that nothing was mapped is in the trace of ITS commands.
+ */
+#define _GNU_SOURCE
+#include "harness.h"
+
+#define HELPER			"vlpi_test_map"
+#define NR_SHARERS		3
+
+static bool usable(void)
+{
+	return broker_loaded() && helper_built(HELPER);
+}
+
+FIXTURE(gate) {
+	struct sharers sh;
+	struct source *alien;
+};
+
+FIXTURE_VARIANT(gate) {
+	unsigned int asks;	/* of the sharers, which come first, and one attached to nothing */
+	bool elsewhere;		/* with another vINTID than the holder's */
+};
+
+FIXTURE_VARIANT_ADD(gate, waiter) {
+	.asks = 1,
+};
+
+FIXTURE_VARIANT_ADD(gate, last_waiter_elsewhere) {
+	.asks = 2, .elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(gate, holder_elsewhere) {
+	.asks = 0, .elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(gate, of_no_irqfd) {
+	.asks = NR_SHARERS,
+};
+
+FIXTURE_SETUP(gate)
+{
+	if (!usable())
+		return;	/* The test says so. */
+	sharers_new(&self->sh, "gate", 0, NR_SHARERS);
+	self->alien = source_open(NR_SHARERS);
+}
+
+FIXTURE_TEARDOWN(gate)
+{
+	if (!self->sh.vm)
+		return;
+	source_close(self->alien);
+	sharers_free(&self->sh);
+}
+
+VM_TEST_F(gate, refuses)
+{
+	struct sharers *sh = &self->sh;
+	struct vlpi_broker_info before, after;
+	struct source *asks;
+	char params[96];
+
+	if (!broker_loaded())
+		SKIP(return, "there is no gate without the module");
+	if (!helper_built(HELPER))
+		SKIP(return, "no " HELPER ".ko: tests/lab/run --helpers builds it");
+	asks = variant->asks < sh->nr ? sh->src[variant->asks] : self->alien;
+	snprintf(params, sizeof(params), "host_irq=%d holder=%d vintid=%u", source_host_irq(asks),
+		 source_host_irq(sh->src[0]), variant->elsewhere ? SHARED_INTID + 1 : 0);
+	broker_info(&before);
+	ASSERT_EQ(0, helper_load(HELPER, params));
+	EXPECT_EQ(-EBUSY, helper_number(HELPER, "result"));
+	helper_unload(HELPER);
+	broker_info(&after);
+	EXPECT_EQ(before.gate_refusals + 1, after.gate_refusals);
+	EXPECT_EQ(0, broker_bad_slots(true));
+	EXPECT_SOURCES("after the refusal");
+}
+
+TEST_HARNESS_MAIN
