@@ -89,10 +89,14 @@ static void calm_doorbell(pid_t thread)
 	struct sched_param normal = { .sched_priority = 0 };
 	int policy;
 
-	/* It raises itself to SCHED_FIFO, maybe after its interrupt has been requested. */
+	/*
+	 * It raises itself to SCHED_FIFO, maybe after its interrupt has been requested. One of
+	 * another VM may have gone.
+	 */
 	wait_for((policy = sched_getscheduler(thread)) != SCHED_OTHER,
 		 "thread %d of a doorbell: ready", thread);
-	if (policy == SCHED_FIFO && sched_setscheduler(thread, SCHED_BATCH, &normal))
+	if (policy == SCHED_FIFO && sched_setscheduler(thread, SCHED_BATCH, &normal) &&
+	    errno != ESRCH)
 		die("scheduling the doorbell's thread %d: %m", thread);
 }
 
@@ -111,7 +115,7 @@ static bool is_doorbell(pid_t pid)
 	return !strncmp(comm, "irq/", 4) && strstr(comm, "-vcpu\n");
 }
 
-/* A thread of another VM, which may go meanwhile, is none of this one's business, but no worse off. */
+/* Those of every VM: this one's are not told from others', which are no worse off. */
 static void calm_doorbells(void)
 {
 	DIR *proc = opendir("/proc");
