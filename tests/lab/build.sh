@@ -85,6 +85,7 @@ make_sparse_cc() {
 	: >"$ROOT$BUILD/sparse.log"
 }
 
+# shellcheck disable=SC2153 # KBUILD is what it says: where kbuild finds the kernel, as seen from inside
 build_module() {
 	local src=${VLPI_SRC:-$TREE} m cc=aarch64-linux-gnu-gcc how
 	[[ -e $src/Kbuild ]] || die "$src holds no module source (no Kbuild file); set VLPI_SRC if it is elsewhere"
@@ -103,7 +104,7 @@ build_module() {
 	# Who asks for more than the module wants to read what is said of it.
 	how=(built module module/{Kbuild,dkms.conf,src,include} --)
 	[[ -z $SPARSE && ${#KBUILD_ARGS[@]} == 0 ]] || how=(in_root module)
-	"${how[@]}" make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/module" ARCH=arm64 \
+	"${how[@]}" make -s -j"$(nproc)" -C "$KBUILD" "M=$BUILD/module" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- "CC=$cc" "${KBUILD_ARGS[@]}" modules
 	if [[ -n $SPARSE ]]; then
 		[[ -s $ROOT$BUILD/sparse.files ]] || die "sparse was given no file"
@@ -123,14 +124,14 @@ build_tests() {
 	cp "$LINUX_SOURCE"/*.h "$ROOT$BUILD/kselftest"
 	built tests tree/tests tree/include kselftest -- \
 		make -j"$(nproc)" -C "$BUILD/tree/tests" ARCH=arm64 CC=aarch64-linux-gnu-gcc \
-		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests"
+		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests" ${TEST_CFLAGS:+"CFLAGS=-O2 -g $TEST_CFLAGS"}
 }
 
 # Kernel modules that only tests load, with what the module itself is built with.
 build_helpers() {
 	copy_tree "$TREE/tests/modules" "$ROOT$BUILD/helpers"
 	built helpers helpers -- \
-		make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/helpers" ARCH=arm64 \
+		make -s -j"$(nproc)" -C "$KBUILD" "M=$BUILD/helpers" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
 }
 
