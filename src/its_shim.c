@@ -34,6 +34,7 @@
 #include <linux/kvm_irqfd.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -782,11 +783,14 @@ static void list_vms(struct vm_list *list)
 	struct task_struct *process, *task;
 
 	rcu_read_lock();
-	for_each_process_thread(process, task) {
-		task_lock(task);
-		if (task->files)
-			iterate_fd(task->files, 0, note_vm, list);
-		task_unlock(task);
+	for_each_process(process) {
+		/* for_each_thread() needs tasklist_lock, not exported, where lists are checked. */
+		list_for_each_entry_rcu(task, &process->signal->thread_head, thread_node) {
+			task_lock(task);
+			if (task->files)
+				iterate_fd(task->files, 0, note_vm, list);
+			task_unlock(task);
+		}
 	}
 	rcu_read_unlock();
 }
