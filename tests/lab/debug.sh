@@ -66,6 +66,9 @@ build_kernel() { # SERIES FLAVOUR
 	: >"$ROOT$KBUILD/lab.log"
 	cat "${FRAGMENTS[@]}" >"$ROOT$KBUILD/lab.config"
 	echo "CONFIG_LOCALVERSION=\"-$2\"" >>"$ROOT$KBUILD/lab.config"
+	# Newer kernels have it on without asking.
+	sed -i '/^config PROVE_RAW_LOCK_NESTING/,/depends/s/ if !ARCH_SUPPORTS_RT$//;/^config PROVE_RAW_LOCK_NESTING/,/help/s/default y if ARCH_SUPPORTS_RT/default n/' \
+		"$ROOT$KSOURCE/lib/Kconfig.debug"
 	kernel_make "KCONFIG_ALLCONFIG=$KBUILD/lab.config" alldefconfig
 	# Kconfig drops without a word what depends on something that is off.
 	while read -r line; do
