@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # SKIPPED is used where this is sourced
-# What tests/check and tests/check-debug share: a boot of the lab with programs of tests/suite, and what is made of it.
+# For tests/check: a boot of the lab with programs of tests/suite, and what is made of it.
 # To be set before: TESTS; later OUT, and suite MACHINE [BOOT], which prints the lines of tests/suite that are for it.
 # A machine is a kernel series, with a flavour if it is not Debian's plain one: 7.3-debug.
 
