@@ -24,6 +24,7 @@ help:
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
+	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
 	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make check-probes  the feature probes on headers altered as vendors do: minutes'
 	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
@@ -67,6 +68,10 @@ unit:
 .PHONY: fuzz
 fuzz:
 	tests/fuzz/check $(if $(REPRO),--repro "$(REPRO)",--seconds $(or $(FUZZ_SECONDS),600))
+
+.PHONY: model
+model:
+	tests/model/check
 
 .PHONY: check-probes
 check-probes:
