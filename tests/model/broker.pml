@@ -1259,6 +1259,16 @@ inline forget_client(c)
 	fi;
 #ifdef EDGES
 	due[c] = false;
+	/* What the host's handler signals from now on is no business of the irqfd that was. */
+	if
+	:: edge == E_HOST && edge_of == c ->
+		if
+		:: !bounced -> forgive()
+		:: else
+		fi;
+		edge_ends()
+	:: else
+	fi;
 #endif
 	vm[c] = 0
 }
