@@ -1875,7 +1875,8 @@ end:	do
 		tracked = c;
 		mask = BIT(LPI_OF(vm[c], route[c]));
 		if
-		:: fwd[c] && upd[vm[c]] -> mask = mask | BIT(tgt[c])
+		/* Before KVM_SET_GSI_ROUTING has returned, the old route will do. */
+		:: upd[vm[c]] && slot[c] != NONE -> mask = mask | BIT(slot[c])
 		:: else
 		fi;
 		if
