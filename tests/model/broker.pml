@@ -7,7 +7,7 @@
  *
  * One step here (a statement, or an atomic block) is what runs under one raw lock, or under KVM's
  * its_lock or irq_lock for as long as nobody else can see a half of it. Where the code holds a lock
- * over several steps, the lock is a variable. With LOCKS the raw locks are variables too.
+ * over several steps, the lock is a variable.
  *
  * Sizes:   NP producers (each with its host IRQ, eventfd and irqfd), NVM VMs, NL vINTIDs and NE
  *	    events in each.
@@ -104,6 +104,10 @@ byte slot_lock[NS];			/* who has slot->lock: 0, or 1 + the process */
 /* --- the rest of broker.c and irqbypass_hook.c ----------------------------------------------- */
 
 byte arbiter;				/* the mutex, and irqbypass's, which its holders have as well */
+/*
+ * vm->changes != vm->seen. The arbiter's look ends it, unless something has changed since the look
+ * began. Only broker_raise(), which is not here, can see that it lasts until the look is over.
+ */
 bool dirty[NVM];
 bool unsettled;
 bool stuck;
@@ -114,31 +118,21 @@ bool kick;				/* the work is queued, at once or with a delay */
  * What nobody can come between, or where it makes no difference: the next step begins where KVM's
  * its_lock is taken, or where somebody else may have changed what is looked at.
  */
-#ifdef LOCKS
-#define STEP	{
-#else
 #define STEP	atomic {
-#endif
 #define END	}
 
-#ifdef LOCKS
-byte ledger;
-byte raise_lock[NS + 1];			/* the last: of a slot that is out of the tree */
-#define LOCK_LEDGER		atomic { !ledger -> ledger = 1 + _pid }; atomic {
-#define UNLOCK_LEDGER		}; ledger = 0
-#define LOCK_RAISE(s)		atomic { !raise_lock[s] -> raise_lock[s] = 1 + _pid }; atomic {
-#define UNLOCK_RAISE(s)		}; raise_lock[s] = 0
-/* Inside LOCK_LEDGER: the block is given up where it has to wait. */
-#define LOCK_RAISE_TOO(s)	!raise_lock[s] -> raise_lock[s] = 1 + _pid
-#define UNLOCK_RAISE_TOO(s)	raise_lock[s] = 0
-#else
 #define LOCK_LEDGER		atomic {
 #define UNLOCK_LEDGER		}
 #define LOCK_RAISE(s)		atomic {
 #define UNLOCK_RAISE(s)		}
 #define LOCK_RAISE_TOO(s)	skip
 #define UNLOCK_RAISE_TOO(s)	skip
-#endif
+
+/*
+ * What an assertion is about, for the error that spin prints. All are 0, and stay it.
+ */
+hidden byte P1_one_host_irq, P2_edge_lost, P3_idle, P4_left_forwarded, P4_left_in_books;
+hidden byte P4_left_in_kvm, books_differ, gate_open, guest_refused, kvm_warns, raised_physical;
 
 /* --- instruments ----------------------------------------------------------------------------- */
 
@@ -173,7 +167,7 @@ bool guest_on[NVM];
  */
 byte edge;				/* where it is, see E_* */
 byte edge_of;				/* the irqfd that it is signalled to now */
-byte edge_slot = NONE;				/* what broker_raise() or broker_lock_slot() has read */
+byte edge_slot = NONE;				/* what broker_lock_slot() has read */
 bool bounced;				/* it was raised through a physical interrupt */
 byte tracked;				/* the source */
 byte mask;
@@ -311,14 +305,6 @@ inline slot_stop_raising(s, c)
  */
 inline broker_unmapped(c, s, b)
 {
-#if defined(BUG_INVERSION) && defined(LOCKS)
-	/* The raise lock around the ledger's. */
-	s = slot[c];
-	if
-	:: s != NONE -> LOCK_RAISE(s) skip }
-	:: else
-	fi;
-#endif
 	LOCK_LEDGER
 		s = NONE;
 		b = false;
@@ -341,17 +327,10 @@ inline broker_unmapped(c, s, b)
 		:: else
 		fi
 	UNLOCK_LEDGER;
-#if defined(BUG_INVERSION) && defined(LOCKS)
-	if
-	:: s != NONE -> raiser[s] = NONE; raise_lock[s] = 0
-	:: else
-	fi;
-#else
 	if
 	:: s != NONE -> slot_stop_raising(s, c)
 	:: else
 	fi;
-#endif
 	if
 	:: b -> note_release()
 	:: else
@@ -406,7 +385,7 @@ inline gate(c, s, r)
 		fi
 	:: prod[c] && slot[c] == s && mapped[c] -> r = OK
 #else
-	:: mapped[c] = prod[c]; r = OK
+	:: mapped[c] = prod[c]; smapped[s] = (prod[c] -> c : smapped[s]); r = OK
 #endif
 	fi;
 	if
@@ -593,7 +572,7 @@ inline slot_revoke(s, c)
 #ifndef BUG_NO_FORCE
 		if
 		:: mapped[c] -> shim_force_unmap(c)
-		:: else
+		:: else -> shim_was_unmapped(c)
 		fi;
 #endif
 		LOCK_LEDGER revoking[c] = false UNLOCK_LEDGER;
@@ -698,9 +677,6 @@ inline slot_is_gone(s)
 	if
 	:: edge_slot == s ->
 		edge_slot = NS;
-#ifdef LOCKS
-		raise_lock[s] = 0;
-#endif
 		slot_lock[s] = 0
 	:: else
 	fi
@@ -804,7 +780,7 @@ inline flush_cache(v)
 inline irqchip_map(c, s)
 {
 	d_step {
-		assert(!ANY(IS_FORWARDED_TO, s));		/* P1: one */
+		assert(P1_one_host_irq || !ANY(IS_FORWARDED_TO, s));
 		fwd[c] = true;
 		tgt[c] = s;
 #ifdef EDGES
@@ -993,7 +969,7 @@ inline shim_revoke(c)
 		atomic { !irql[t] -> irql[t] = true };
 		if
 		:: hw[t] ->
-			assert(BELIEVES(t, c));		/* KVM's WARN_ON */
+			assert(kvm_warns || BELIEVES(t, c));
 			hw[t] = 0;
 			if
 			:: fwd[c] ->
@@ -1038,7 +1014,7 @@ inline shim_force_unmap(c)
 /* irq_set_irqchip_state(h, PENDING, true) by the arbiter: never through a physical interrupt */
 inline raise_host(h)
 {
-	assert(fwd[h]);
+	assert(raised_physical || fwd[h]);
 	hwp = hwp | (BIT(tgt[h]) & mask)
 }
 #endif
@@ -1092,21 +1068,6 @@ inline edge_ends()
 	bounced = false
 }
 
-/* broker_raise(), shim_raise_through(): under the raise lock */
-inline broker_raise()
-{
-	if
-	:: edge_slot == NS					/* taken out of the tree meanwhile */
-	:: edge_slot != NS && raiser[edge_slot] != NONE &&
-	   girq[raiser[edge_slot]] && !off[vm[c]] ->
-		raise_host(raiser[edge_slot]);
-		taken = true
-	:: edge_slot != NS && raiser[edge_slot] != NONE &&
-	   !(girq[raiser[edge_slot]] && !off[vm[c]])
-	:: edge_slot != NS && raiser[edge_slot] == NONE -> taken = served[edge_slot]
-	fi
-}
-
 /* Nobody has a right to the edge any more. */
 inline forgive()
 {
@@ -1140,10 +1101,10 @@ inline forgive()
 				 raiser[s] == (c) && st[c] == HOLDER)
 
 /* P3, never idle; and all books are of one mind */
-#define SLOT_IS_RIGHT(s)	assert(!ANY(COULD_HAVE, s) || ANY(IS_FORWARDED_TO, s)); \
-				assert(ANY(IS_FORWARDED_TO, s) -> ANY(IS_HOLDER_OF, s) : \
+#define SLOT_IS_RIGHT(s)	assert(P3_idle || !ANY(COULD_HAVE, s) || ANY(IS_FORWARDED_TO, s)); \
+				assert(books_differ || (ANY(IS_FORWARDED_TO, s) -> ANY(IS_HOLDER_OF, s) : \
 				       (holder[s] == NONE && smapped[s] == NONE && \
-					raiser[s] == NONE && !served[s] && !hw[s]))
+					raiser[s] == NONE && !served[s] && !hw[s])))
 #if NS == 1
 #define SLOTS_ARE_RIGHT		SLOT_IS_RIGHT(0)
 #elif NS == 2
@@ -1154,7 +1115,7 @@ inline forgive()
 
 /* P2: nothing lost. What was followed has arrived, or nobody has a right to it any more. */
 #ifdef EDGES
-#define EDGE_HAS_ARRIVED	assert(!mask || (hwp | swp)); forgive()
+#define EDGE_HAS_ARRIVED	assert(P2_edge_lost || !mask || (hwp | swp)); forgive()
 #else
 #define EDGE_HAS_ARRIVED	skip
 #endif
@@ -1177,13 +1138,13 @@ inline job_begins()	{ !arbiter -> arbiter = 1 + _pid }
 inline nothing_left(c)
 {
 	d_step {
-		assert(!fwd[c]);				/* P4: clean exit */
-		assert(!mapped[c] && !granting[c] && !revoking[c]);
+		assert(P4_left_forwarded || !fwd[c]);
+		assert(P4_left_in_books || (!mapped[c] && !granting[c] && !revoking[c]));
 		i = 0;
 		do
 		:: i < NS ->
-			assert(!BELIEVES(i, c));		/* P4: KVM's belief */
-			assert(smapped[i] != c && holder[i] != c && raiser[i] != c);
+			assert(P4_left_in_kvm || !BELIEVES(i, c));
+			assert(P4_left_in_books || (smapped[i] != c && holder[i] != c && raiser[i] != c));
 			i++
 		:: else -> break
 		od;
@@ -1310,6 +1271,13 @@ inline begin_attached(c, s)
 		:: else -> break
 		od
 	fi
+}
+
+/* READ_ONCE(vm->changes) in broker_rearbitrate() */
+inline look_begins(v)
+{
+	all = dirty[v];
+	dirty[v] = false
 }
 
 active [JOBS] proctype jobs()
@@ -1440,7 +1408,7 @@ end:	do
 	   STEP
 		job_begins();
 		if
-		:: what == J_KICK -> LOCK_LEDGER all = dirty[v]; dirty[v] = false UNLOCK_LEDGER
+		:: what == J_KICK -> LOCK_LEDGER look_begins(v) UNLOCK_LEDGER
 		:: else
 		fi;
 		fills = all;
@@ -1520,7 +1488,7 @@ again:	   do
 		:: what == J_KICK && v + 1 < NVM ->
 			v++;
 			todo = (1 << NP) - 1;
-			LOCK_LEDGER all = dirty[v]; dirty[v] = false UNLOCK_LEDGER;
+			LOCK_LEDGER look_begins(v) UNLOCK_LEDGER;
 			fills = all
 		:: else
 		fi
@@ -1545,7 +1513,7 @@ again:	   do
 		c = 0;
 		v = 0;
 		if
-		:: calm -> JUDGE; calm = false
+		:: d_step { calm -> JUDGE; calm = false }
 		:: else
 		fi
 	   END
@@ -1665,7 +1633,7 @@ end:	do
 		if
 		:: fwd[h] ->
 			gate(h, t, r);
-			assert(r == OK)				/* a change of vPE passes */
+			assert(guest_refused || r == OK)	/* a change of vPE passes */
 		:: else
 		fi;
 		t = 0;
@@ -1701,7 +1669,7 @@ end:	do
 #endif
 		fi;
 		set_forwarding(h, v, e, r);
-		assert(!fwd[h]);				/* the gate is shut */
+		assert(gate_open || !fwd[h]);
 		e = 0;
 		h = 0;
 		r = 0
@@ -1715,8 +1683,8 @@ end:	do
 		t = v * NL;
 		do
 		:: t < v * NL + NL ->
-			assert(!hw[t]);				/* P4: KVM's belief */
-			assert(!ANY(IS_FORWARDED_TO, t));	/* P4: clean exit */
+			assert(P4_left_in_kvm || !hw[t]);
+			assert(P4_left_forwarded || !ANY(IS_FORWARDED_TO, t));
 			t++
 		:: else -> break
 		od;
@@ -1909,7 +1877,6 @@ end:	do
 		:: leaving[c]
 		:: !leaving[c] ->
 			if
-#ifndef INLINE
 			/* broker_is_served() */
 			:: atomic {
 				slot[c] != NONE && served[slot[c]] ->
@@ -1918,18 +1885,6 @@ end:	do
 			   }
 			:: slot[c] == NONE || !served[slot[c]]
 			:: true					/* no worker */
-#else
-			/* broker_raise() */
-			:: edge_slot = slot[c];
-			   if
-			   :: edge_slot >= NS
-			   :: else ->
-				LOCK_RAISE(edge_slot)
-					broker_raise()
-				UNLOCK_RAISE(edge_slot)
-			   fi;
-			   edge_slot = NONE
-#endif
 			fi;
 			if
 			:: !taken && due[c] -> kick = true
