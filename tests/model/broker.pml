@@ -19,7 +19,6 @@
  *	    EDGES (an edge is followed until the guest can see it).
  * BUG_*:   planted errors, see tests/model/check.
  *
- * A line that ends in "never: WHY" is one that no run may reach.
  */
 
 #ifndef NP
@@ -369,7 +368,7 @@ inline gate(c, s, r)
 	if
 #ifndef BUG_GATE_OPEN
 	:: !prod[c] -> r = SOFT
-	:: prod[c] && slot[c] == NONE -> r = SOFT /* never: KVM is asked for a client's own slot */
+	:: prod[c] && slot[c] == NONE -> r = SOFT /* not expected: KVM is asked for a client's own slot */
 	:: prod[c] && slot[c] != NONE && slot[c] != s -> r = (granting[c] -> AGAIN : SOFT)
 	:: prod[c] && slot[c] == s && !mapped[c] ->
 		if
@@ -975,7 +974,7 @@ inline shim_revoke(c)
 			:: fwd[c] ->
 				broker_unmapped(c, ws, wb);
 				watch_ends(c, ws, wb)
-			:: else	/* never: while KVM believes in it, it is forwarded */
+			:: else	/* not expected: while KVM believes in it, it is forwarded */
 			fi
 		:: else
 		fi;
@@ -1005,7 +1004,7 @@ inline shim_force_unmap(c)
 	correct_kvm(vm[c], c);
 	if
 	:: fwd[c] -> watch_ends(c, ws, wb)
-	:: else	/* never: what is mapped in the ledger is forwarded, and its_lock is held */
+	:: else	/* not expected: what is mapped in the ledger is forwarded, and its_lock is held */
 	fi;
 	its[vm[c]] = false
 }
