@@ -18,7 +18,6 @@
  *	    events belong to one VM at a time), KVM_MAPS (KVM maps host IRQs of its own accord),
  *	    EDGES (an edge is followed until the guest can see it).
  * BUG_*:   planted errors, see tests/model/check.
- *
  */
 
 #ifndef NP
