@@ -580,7 +580,7 @@ static void slot_revoke(struct vb_slot *slot, enum vb_why why)
 		if (READ_ONCE(client->mapped))
 			shim_force_unmap(client);
 		else
-			/* The guest may have been first; a KVM whose del does nothing has not waited. */
+			/* By the guest, maybe, and a KVM whose del does nothing has not waited. */
 			shim_was_unmapped(client);
 		ledger_set(&client->revoking, false);
 		atomic64_inc(&count.revokes);
