@@ -749,10 +749,7 @@ static u64 dice;
 
 static u32 below(u32 n)
 {
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return (dice >> 20) % n;
+	return random_below(&dice, n);
 }
 
 /* Mostly few irqfds, events and LPIs, so that they meet. */

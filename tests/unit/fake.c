@@ -969,3 +969,11 @@ void fake_reset(void)
 	for (i = 0; i < NR_VMS; i++)
 		host.vm[i].letter = 'A' + i;
 }
+
+u32 random_below(u64 *state, u32 n)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (*state >> 20) % n;
+}

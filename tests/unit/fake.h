@@ -155,4 +155,7 @@ struct fake_irqfd *holder_of(struct fake_vm *vm, u32 vintid);
 u32 leads_to(struct fake_irqfd *irqfd);		/* vINTID, or 0 */
 int irqchip_refuses(u32 host_irq, struct fake_vm *vm);	/* the errno, or 0 */
 
+/* The next number of a sequence, less than @n; @state is not 0. */
+u32 random_below(u64 *state, u32 n);
+
 #endif /* UNIT_FAKE_H */

@@ -20,10 +20,7 @@ static u64 state;
 
 static u32 below(u32 n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 20) % n;
+	return random_below(&state, n);
 }
 
 /* --- the model ------------------------------------------------------------------------------- */
