@@ -249,9 +249,12 @@ def record(docs, results):
     if os.path.exists(path):
         new = {measured(row) for row in results}
         # A kernel that cannot be used has no other row, and one that was used has no such row any more.
-        usable = {(kernel, mode): boot != "-" for kernel, mode, boot in new}
-        old = [row for row in read(path) if measured(row) not in new and
-               usable.get((row["kernel"], row["mode"]), row["boot"] != "-") == (row["boot"] != "-")]
+        unusable = {key[:2] for key in new if key[2] == "-"}
+        used = {key[:2] for key in new} - unusable
+        for row in read(path):
+            key = measured(row)
+            if key not in new and key[:2] not in unusable and not (key[2] == "-" and key[:2] in used):
+                old.append(row)
     results = sorted(old + results, key=lambda row: (kernel_key(row["kernel"]), row["mode"], row["boot"]))
     write(path, results)
     with open(os.path.join(docs, "kernels.md"), "w", encoding="utf-8") as file:
