@@ -600,7 +600,8 @@ int shim_grant(struct vb_client *client, u32 vintid)
  * shim_revoke - have KVM take back what shim_grant() did
  * @client: as given to shim_grant().
  *
- * The host IRQ may be forwarded still: the caller looks, and calls shim_force_unmap().
+ * The host IRQ may be forwarded still: the caller looks, and calls shim_force_unmap(), or else
+ * shim_was_unmapped().
  *
  * Context: process, irqbypass's mutex held; takes KVM's its_lock.
  */
@@ -621,7 +622,6 @@ void shim_revoke(struct vb_client *client)
 		(*real.del_producer)(cons, port->prod);
 	if (kvm_cons->start)
 		kvm_cons->start(cons);
-	reaim(client->host_irq);
 }
 
 /**
