@@ -546,6 +546,8 @@ static void slot_fill(struct vb_slot *slot, enum vb_why why)
 		slot->holder->state = VLPI_BROKER_WAITER;
 		slot->holder->error = 0;
 		slot->holder = NULL;
+		/* Whoever was tried since the watch told, was turned down for this one still. */
+		note_release();
 	}
 	if (slot->holder)
 		return;
@@ -584,11 +586,11 @@ static void slot_revoke(struct vb_slot *slot, enum vb_why why)
 			shim_was_unmapped(client);
 		ledger_set(&client->revoking, false);
 		atomic64_inc(&count.revokes);
-		note_release();
 	} else {
 		shim_was_unmapped(client);
 	}
 	slot->holder = NULL;
+	note_release();
 }
 
 static void slot_join(struct vb_slot *slot, struct vb_client *client)

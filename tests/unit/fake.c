@@ -175,24 +175,55 @@ static int its_map_vlpi(u32 host_irq, struct fake_vm *vm, u32 vintid)
 	return ret;
 }
 
-static void its_unmap_vlpi(u32 host_irq)
+static void watch(u32 host_irq)
 {
-	struct fake_lpi *lpi;
+	struct fake_lpi *lpi = lpi_of(host.irq[host_irq].vm, host.irq[host_irq].vintid);
 	enum raise was;
 
-	if (!host.irq[host_irq].forwarded)
-		return;
-	lpi = lpi_of(host.irq[host_irq].vm, host.irq[host_irq].vintid);
 	was = lpi->raise;
 	lpi->raise = RAISE_MUST_COME;
 	if (broker_unmapped(host_irq)) {
 		lpi->raise = was == RAISE_MUST_COME ? RAISE_MAY_COME_TWICE : RAISE_MAY_COME;
 		host.kicks++;
 	}
+}
+
+static void its_unmap_vlpi(u32 host_irq)
+{
+	if (!host.irq[host_irq].forwarded)
+		return;
+	watch(host_irq);
 	irqchip_unmap(host_irq);
 }
 
 /* --- KVM ------------------------------------------------------------------------------------- */
+
+static void kvm_believes(struct fake_lpi *lpi, u32 host_irq)
+{
+	lpi->hw = host_irq;
+	lpi->host_irq = host_irq;
+}
+
+static void finish_discard(void)
+{
+	struct fake_vm *vm = host.discarding;
+	struct fake_lpi *lpi = lpi_of(vm, vm->event[host.discarded]);
+
+	host.discarding = NULL;
+	irqchip_unmap(lpi->host_irq);
+	kvm_believes(lpi, 0);
+	vm->event[host.discarded] = 0;
+	/* What is pending may go with the event, and the guest knows that. */
+	lpi->owed = false;
+}
+
+/* Whoever waits for it finds a DISCARD that was under way done. */
+static void lock_its(struct fake_vm *vm)
+{
+	mutex_lock(&its_lock);
+	if (host.discarding == vm)
+		finish_discard();
+}
 
 static int kvm_resolve(struct fake_vm *vm, int event, u32 *vintid)
 {
@@ -204,12 +235,6 @@ static int kvm_resolve(struct fake_vm *vm, int event, u32 *vintid)
 	return 0;
 }
 
-static void kvm_believes(struct fake_lpi *lpi, u32 host_irq)
-{
-	lpi->hw = host_irq;
-	lpi->host_irq = host_irq;
-}
-
 static int kvm_add(struct fake_vm *vm, int event, u32 host_irq)
 {
 	struct fake_lpi *lpi;
@@ -217,7 +242,7 @@ static int kvm_add(struct fake_vm *vm, int event, u32 host_irq)
 	u32 vintid;
 	int ret = 0;
 
-	mutex_lock(&its_lock);
+	lock_its(vm);
 	if (!kvm_resolve(vm, event, &vintid)) {
 		lpi = lpi_of(vm, vintid);
 		raw_spin_lock_irqsave(&irq_lock, flags);
@@ -250,7 +275,7 @@ static void kvm_del(struct fake_vm *vm, u32 host_irq)
 {
 	unsigned long flags;
 
-	mutex_lock(&its_lock);
+	lock_its(vm);
 	raw_spin_lock_irqsave(&irq_lock, flags);
 	if (kvm_forget(vm, host_irq))
 		its_unmap_vlpi(host_irq);
@@ -263,7 +288,7 @@ static void kvm_raise(struct fake_vm *vm, int event)
 	struct fake_lpi *lpi;
 	u32 vintid;
 
-	mutex_lock(&its_lock);
+	lock_its(vm);
 	if (event == NOT_MSI || kvm_resolve(vm, event, &vintid)) {
 		did("raise nothing");
 	} else {
@@ -299,7 +324,7 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 	if (irqfd->event == NOT_MSI)
 		return -EPROTONOSUPPORT;
 	client->eventid = irqfd->event;
-	mutex_lock(&its_lock);
+	lock_its(irqfd->vm);
 	ret = kvm_resolve(irqfd->vm, irqfd->event, vintid);
 	mutex_unlock(&its_lock);
 	return ret;
@@ -319,7 +344,7 @@ int shim_grant(struct vb_client *client, u32 vintid)
 
 	check_hands_may_change("grant");
 	irqfd->granted_event = irqfd->event;
-	mutex_lock(&its_lock);
+	lock_its(irqfd->vm);
 	ret = irqfd->event == NOT_MSI || kvm_resolve(irqfd->vm, irqfd->event, &vintid_now) ||
 	      vintid_now != vintid;
 	mutex_unlock(&its_lock);
@@ -367,7 +392,11 @@ void shim_force_unmap(struct vb_client *client)
 
 void shim_was_unmapped(struct vb_client *client)
 {
-	host.irq[irqfd_of(client)->host_irq].to_be_aimed = false;
+	struct fake_irqfd *irqfd = irqfd_of(client);
+
+	lock_its(irqfd->vm);
+	mutex_unlock(&its_lock);
+	host.irq[irqfd->host_irq].to_be_aimed = false;
 }
 
 void shim_raise(struct vb_client *client)
@@ -545,6 +574,19 @@ void guest_discards(struct fake_vm *vm, int event)
 	}
 	mutex_unlock(&its_lock);
 	fake_check();
+}
+
+void guest_discards_under_a_look(struct fake_vm *vm, int event)
+{
+	struct fake_lpi *lpi = lpi_of(vm, vm->event[event]);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&irq_lock, flags);
+	watch(lpi->host_irq);
+	raw_spin_unlock_irqrestore(&irq_lock, flags);
+	host.discarding = vm;
+	host.discarded = event;
+	look();
 }
 
 void guest_moves(struct fake_vm *vm, u32 vintid)

@@ -94,6 +94,10 @@ struct fake_host {
 	/* The same, when the thread of a VM has locked the slot and has not injected yet. */
 	void (*while_injecting)(void);
 
+	/* The watch has told of this VM's DISCARD of this event, and the irqchip has not acted yet. */
+	struct fake_vm *discarding;
+	int discarded;
+
 	unsigned int gone_at_once;	/* mappings that after_map() undid */
 	unsigned int objects_elsewhere;	/* slots that live on by another's reference */
 	unsigned int kicks;
@@ -120,6 +124,8 @@ void route(struct fake_irqfd *irqfd, int event);
 void route_late(struct fake_irqfd *irqfd, int event);
 void guest_maps(struct fake_vm *vm, int event, u32 vintid);
 void guest_discards(struct fake_vm *vm, int event);
+/* The same, and look() runs between the watch and the irqchip; of a slot that is held. */
+void guest_discards_under_a_look(struct fake_vm *vm, int event);
 void guest_moves(struct fake_vm *vm, u32 vintid);	/* to another vPE */
 void guest_takes(struct fake_vm *vm, u32 vintid);	/* the edges that are pending */
 void its_on(struct fake_vm *vm, bool on);

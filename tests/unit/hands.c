@@ -482,6 +482,27 @@ TEST(producer_that_others_stand_in_the_way_of_is_tried_when_one_is_unmapped_behi
 	fake_end();
 }
 
+/* The other VM's events stand in its way until the irqchip has acted, and it is tried before that. */
+TEST(producer_that_is_tried_while_another_is_unmapped_is_tried_again)
+{
+	struct fake_irqfd *x, *y;
+
+	fake_begin();
+	host.irqs_per_device = 8;
+	source(a, 1, 8);
+	y = source(b, 0, 2);
+	x = source(a, 0, 1);
+	EXPECT_STATE(x, UNMAPPABLE, EINVAL);
+	settle();
+	EXPECT(!broker_is_unsettled());
+	guest_discards_under_a_look(b, 0);
+	EXPECT_STATE(y, UNRESOLVED, ENXIO);
+	EXPECT(broker_is_unsettled());
+	settle();
+	HOLDS(x);
+	fake_end();
+}
+
 TEST(unmappable_producer_is_tried_when_the_holder_leaves)
 {
 	struct fake_irqfd *x, *y, *z;
