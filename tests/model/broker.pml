@@ -493,7 +493,10 @@ inline slot_fill_begins(s)
 		st[holder[s]] = WAITER;
 		soft[holder[s]] = false;
 		forget_granted(holder[s]);
-		holder[s] = NONE
+		holder[s] = NONE;
+#ifndef BUG_NO_RELEASE
+		note_release()
+#endif
 	:: else
 	fi;
 	x = 0;
@@ -573,11 +576,13 @@ inline slot_revoke(s, c)
 		:: else -> shim_was_unmapped(c)
 		fi;
 #endif
-		LOCK_LEDGER revoking[c] = false UNLOCK_LEDGER;
-		note_release()
+		LOCK_LEDGER revoking[c] = false UNLOCK_LEDGER
 	:: else -> shim_was_unmapped(c)
 	fi;
-	holder[s] = NONE
+	holder[s] = NONE;
+#ifndef BUG_NO_RELEASE
+	note_release()
+#endif
 }
 
 /* mutex_lock(&slot->lock) */
