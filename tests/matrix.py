@@ -9,8 +9,9 @@ A result is a line of tab-separated fields, under a first line with their names:
   boot     of tests/suite; "-" where the kernel cannot be used at all
   program, test
            or "-" and "run": the kernel log and the ITS trace of this boot
-  result   pass, fail, skip; panic, hang: the host's, while this test ran
-  detail   why
+  result   pass, fail, skip; panic, hang: the host's, while this test ran; unrun, with --stock: another test of its
+           fixture had failed before
+  detail   why, or which
 """
 import os
 import re
@@ -119,7 +120,8 @@ def verdict(rows):
     if not bad:
         return "skipped" if count(rows, "skip") == len(rows) else "holds"
     how = "".join(" " + way for way in ("panic", "hang") if count(rows, way))
-    return f"{bad} of {len(rows)} fail{how}"
+    unrun = count(rows, "unrun")
+    return f"{bad} of {len(rows) - unrun} fail{how}" + (f" ({unrun} not run)" if unrun else "")
 
 
 def grid(head, rows):
@@ -181,8 +183,9 @@ def markdown(results, hazards):
            "`tests/check-matrix --stock --record` (without) have measured on emulated GICv4.0 hosts. Do not edit it.", "",
            "Hazards are numbered as in the project's design. A cell has what the stock kernel does / what the broker does:",
            "`holds` when all tests of the hazard that could run there pass, else how many of them fail, and whether one of",
-           "them makes the host itself panic or hang; `-` where there was no such run. Without the module tests of one boot",
-           "run on one host, which keeps what an earlier one has broken.", ""]
+           "them makes the host itself panic or hang; `-` where there was no such run. A stock kernel that has failed a test",
+           "is broken for what comes after it: the other tests of the same fixture are not run there, and the next fixture",
+           "gets a host of its own.", ""]
     out += ["| kernel | release, Debian's version | commits measured, stock / broker |", "| --- | --- | --- |"]
     for kernel in columns:
         commits = [" ".join(sorted({row["commit"] for row in results if (row["kernel"], row["mode"]) == (kernel, mode)}))
