@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,6 +272,37 @@ unsigned int broker_bad_slots(bool quiescent)
 	}
 	free(all);
 	return bad;
+}
+
+static void *look_on(void *arg)
+{
+	struct looking *l = arg;
+
+	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
+		l->bad += broker_bad_slots(false);
+		l->looks++;
+		sched_yield();
+	}
+	return NULL;
+}
+
+void looking_start(struct looking *l)
+{
+	memset(l, 0, sizeof(*l));
+	if (!broker_loaded())
+		return;
+	errno = pthread_create(&l->thread, NULL, look_on, l);
+	if (errno)
+		die("no thread: %m");
+	l->on = true;
+}
+
+void looking_stop(struct looking *l)
+{
+	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
+	if (l->on)
+		pthread_join(l->thread, NULL);
+	l->on = false;
 }
 
 const char *broker_state_name(uint32_t state)

@@ -378,6 +378,12 @@ uint64_t source_drain(struct source *s)
 	return read(s->eventfd, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }
 
+void source_rearm(struct source *s)
+{
+	s->vectors = false;
+	source_vectors(s, true);
+}
+
 int source_host_irq(struct source *s)
 {
 	return host_irq_number(s->irq_name);

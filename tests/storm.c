@@ -13,29 +13,9 @@
 #define SHOTS			4
 #define ENOUGH_LOST		3
 
-struct look {
-	pthread_t thread;
-	bool stop;
-	unsigned int looks;
-	unsigned int bad;
-};
-
-/* The broker's books, all the time: never two holders. */
-static void *look_on(void *arg)
-{
-	struct look *l = arg;
-
-	while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
-		l->bad += broker_bad_slots(false);
-		l->looks++;
-		sched_yield();
-	}
-	return NULL;
-}
-
 FIXTURE(storm) {
 	struct sharers sh;
-	struct look look;
+	struct looking looking;
 	struct rng rng;
 };
 
@@ -46,22 +26,12 @@ FIXTURE_SETUP(storm)
 	note("seed %u", seed);
 	rng_seed(&self->rng, seed);
 	sharers_new(&self->sh, "storm", 0, 6);
-	memset(&self->look, 0, sizeof(self->look));
-	if (broker_loaded())
-		ASSERT_EQ(0, pthread_create(&self->look.thread, NULL, look_on, &self->look));
-}
-
-static void stop_looking(struct look *l)
-{
-	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
-	if (l->thread)
-		pthread_join(l->thread, NULL);
-	l->thread = 0;
+	looking_start(&self->looking);
 }
 
 FIXTURE_TEARDOWN(storm)
 {
-	stop_looking(&self->look);
+	looking_stop(&self->looking);
 	sharers_free(&self->sh);
 }
 
@@ -142,9 +112,9 @@ TEST_F_TIMEOUT(storm, of_six, 3600)
 	EXPECT_EQ(0, lost) {
 		TH_LOG("%u of %u last edges lost", lost, shots);
 	}
-	stop_looking(&self->look);
-	note("%u looks at the dump meanwhile", self->look.looks);
-	EXPECT_EQ(0, self->look.bad);
+	looking_stop(&self->looking);
+	note("%u looks at the dump meanwhile", self->looking.looks);
+	EXPECT_EQ(0, self->looking.bad);
 	EXPECT_SOURCES("after the storm");
 	sharers_detach_all(sh);
 	EXPECT_SOURCES("all left");

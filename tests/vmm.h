@@ -308,6 +308,8 @@ void source_ack(struct source *s);
 /* VFIO_DEVICE_SET_IRQS: the host IRQ is requested, or freed. The eventfd stays. */
 void source_vectors(struct source *s, bool on);
 int try_source_vectors(struct source *s, bool on);
+/* The number of its eventfd is that of another eventfd by now: VFIO takes it, the vectors stay. */
+void source_rearm(struct source *s);
 /* What is in the eventfd is taken out: an irqfd attached later does not start with it. */
 uint64_t source_drain(struct source *s);
 int source_host_irq(struct source *s);
@@ -453,6 +455,19 @@ bool broker_client(struct source *s, struct vlpi_broker_client *client);
 /* Slots with more than one holder. With @quiescent also those of several producers with none. */
 unsigned int broker_bad_slots(bool quiescent);
 const char *broker_state_name(uint32_t state);
+
+/* A thread that looks at the broker's books all the time, if it is loaded: never two holders. */
+struct looking {
+	pthread_t thread;
+	bool stop;
+	bool on;
+	unsigned int looks;
+	unsigned int bad;
+};
+
+void looking_start(struct looking *l);
+/* May be called again, and of one that never began if it is zero. */
+void looking_stop(struct looking *l);
 
 /* ---- sharers.c: the scenario most tests begin with ------------------------------------------ */
 
