@@ -6,6 +6,9 @@
  * kernel fills in as much as both know and writes back the size it knows. A structure grows at its
  * end only. Unknown flags are refused with EINVAL, an unknown ioctl with ENOTTY. No kernel pointer
  * is ever in it.
+ *
+ * The node is root's (mode 0600). Asking changes nothing, so it may be opened for reading only, and
+ * whoever is handed the open file may ask. It has no read(), write() or mmap().
  */
 #ifndef _UAPI_LINUX_VLPI_BROKER_H
 #define _UAPI_LINUX_VLPI_BROKER_H
