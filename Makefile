@@ -22,6 +22,7 @@ help:
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
 	@echo '  make check       all tests, on both and on 6.12'
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
+	@echo '  make check-debug  under KASAN, lockdep, kmemleak, KCSAN ..., on kernels built for it: hours'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
@@ -60,6 +61,10 @@ check:
 .PHONY: check-matrix
 check-matrix:
 	tests/check-matrix
+
+.PHONY: check-debug
+check-debug:
+	tests/check-debug
 
 .PHONY: unit
 unit:
