@@ -49,17 +49,24 @@ static void parameters(char *to, size_t size)
 			snprintf(to + strlen(to), size - strlen(to), "%s ", word + 12);
 }
 
-int broker_load(void)
+bool broker_built(void)
 {
-	char dir[320], params[256];
 	struct utsname u;
-	int fd, ret;
+	char dir[320];
 
 	uname(&u);
 	snprintf(dir, sizeof(dir), "/lib/modules/%s", u.release);
 	if (!module_path[0])
 		nftw(dir, is_module, 16, FTW_PHYS);
-	if (!module_path[0])
+	return module_path[0];
+}
+
+int broker_load(void)
+{
+	char params[256];
+	int fd, ret;
+
+	if (!broker_built())
 		return -ENOENT;
 	fd = open(module_path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -229,13 +229,6 @@ VM_TEST_F(blocked, never)
 /* ---- H20 --------------------------------------------------------- */
 
 #define VICTIM			1
-#define ONLINE			"/sys/devices/system/cpu/cpu1/online"
-
-static void cpu_online(bool on)
-{
-	write_file(ONLINE, on ? "1" : "0");
-}
-
 /* Its host IRQ is to go to this host CPU; one that is forwarded takes no such order. */
 static void aim(struct source *s, unsigned int cpu)
 {
@@ -257,8 +250,7 @@ FIXTURE_SETUP(offline)
 	struct sharers *sh = &self->sh;
 
 	/* A test that died has left it off. */
-	if (!access(ONLINE, F_OK))
-		cpu_online(true);
+	second_cpu(true);
 	if (host_cpus() < 2)
 		SKIP(return, "one host CPU");
 	self->klog = klog_open();
@@ -275,13 +267,13 @@ FIXTURE_SETUP(offline)
 FIXTURE_TEARDOWN(offline)
 {
 	if (self->off)
-		cpu_online(true);
+		second_cpu(true);
 	sharers_free(&self->sh);
 }
 
 static void victim(FIXTURE_DATA(offline) *self, bool on)
 {
-	cpu_online(on);
+	second_cpu(on);
 	self->off = !on;
 }
 

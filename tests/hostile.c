@@ -3,8 +3,8 @@
  * A guest and a VMM that mean harm: one thread of the VMM does the same thing over and over, all
  * sources fire, and meanwhile the guest takes its events and its ITS away and gives them back, or
  * the VMM is killed. Never two holders; and when they stop, everything is in its place, and nothing
- * is left when all have gone. VLPI_HOSTILE_SEED (1) and VLPI_HOSTILE_ROUNDS (60) say in which order
- * and how often.
+ * is left when all have gone. VLPI_HOSTILE_SEED (1), VLPI_HOSTILE_ROUNDS (60) and VLPI_HOSTILE_KILLS
+ * (3) say in which order and how often.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,6 @@
 #include "harness.h"
 
 #define SOURCES			4
-#define KILLS			3
 /* A pin of nobody's, for routes and resamplefds; an event that leads to another LPI; one to none. */
 #define PIN			(GUEST_SENTINEL_SPI - 32 + 1)
 #define OTHER_EVENT		(SHARED_EVENT + 1)
@@ -214,9 +213,23 @@ static bool eventfds_turn(struct nuisance *n)
 	return true;
 }
 
+/* ---- a host CPU goes and comes back ----------------------------------------------------------- */
+
+static bool cpus_turn(struct nuisance *n)
+{
+	second_cpu(n->done & 1);
+	return true;
+}
+
+static void cpus_end(struct nuisance *n)
+{
+	(void)n;
+	second_cpu(true);
+}
+
 /* ---- the thread ------------------------------------------------------------------------------- */
 
-enum { IRQFDS, ROUTES, EVENTFDS, RESAMPLE, TWIN };
+enum { IRQFDS, ROUTES, EVENTFDS, RESAMPLE, TWIN, CPUS };
 
 static const struct kind kinds[] = {
 	[IRQFDS]	= { true, NULL, irqfds_turn, irqfds_end },
@@ -224,6 +237,7 @@ static const struct kind kinds[] = {
 	[EVENTFDS]	= { true, NULL, eventfds_turn, irqfds_end },
 	[RESAMPLE]	= { true, resample_begin, resample_turn, resample_end },
 	[TWIN]		= { true, twin_begin, twin_turn, twin_end },
+	[CPUS]		= { false, NULL, cpus_turn, cpus_end },
 };
 
 struct hostility {
@@ -371,8 +385,14 @@ FIXTURE_VARIANT_ADD(hostile, two_vms_have_them) {
 	.kind = TWIN,
 };
 
+FIXTURE_VARIANT_ADD(hostile, a_cpu_goes_offline) {
+	.kind = CPUS,
+};
+
 FIXTURE_SETUP(hostile)
 {
+	if (variant->kind == CPUS && host_cpus() < 2)
+		SKIP(return, "one host CPU");
 	self->seed = env_number("VLPI_HOSTILE_SEED", 1);
 	self->rounds = env_number("VLPI_HOSTILE_ROUNDS", 60);
 	note("seed %u", self->seed);
@@ -385,6 +405,9 @@ FIXTURE_SETUP(hostile)
 FIXTURE_TEARDOWN(hostile)
 {
 	looking_stop(&self->looking);
+	/* A VMM that was killed has left it off. */
+	if (variant->kind == CPUS)
+		second_cpu(true);
 	sharers_free(&self->sh);
 }
 
@@ -399,7 +422,7 @@ FIXTURE_TEARDOWN(hostile)
 		EXPECT_EQ(0, klog_count(self->klog, "cut here"));	\
 	} while (0)
 
-VM_TEST_F(hostile, while_the_guest_remaps)
+TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200)
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -415,7 +438,7 @@ VM_TEST_F(hostile, while_the_guest_remaps)
 }
 
 /* The VMM resets the ITS of a guest that goes on. */
-VM_TEST_F(hostile, while_the_its_is_reset)
+TEST_F_TIMEOUT(hostile, while_the_its_is_reset, 7200)
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -459,12 +482,13 @@ static void be_hostile(void *arg)
 		guest_turn(sh.vm, &rng);
 }
 
-VM_TEST_F(hostile, until_the_vmm_is_killed)
+TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
 {
+	unsigned int kills = env_number("VLPI_HOSTILE_KILLS", 3);
 	struct sharers *sh = &self->sh;
 	struct child c;
 
-	for (unsigned int i = 0; i < KILLS; i++) {
+	for (unsigned int i = 0; i < kills; i++) {
 		struct victim v = { variant->kind, self->seed + i };
 
 		child_start(&c, be_hostile, &v);
@@ -472,6 +496,8 @@ VM_TEST_F(hostile, until_the_vmm_is_killed)
 		/* Any moment will do, so long as it is not always the same. */
 		usleep(rng_below(&self->rng, 200000));
 		child_kill(&c);
+		if (variant->kind == CPUS)
+			second_cpu(true);
 	}
 	prepare(sh, "heir");
 	EXPECT_SOURCES("the VMM was killed");

@@ -43,7 +43,7 @@ def suite(mode, kernel):
     boots = {}
     for program, boot, where, *options in lines(SUITE):
         where, _, module = where.partition(",")
-        if (mode == "stock" and module) or (where == "base" and kernel not in BASE):
+        if where in ("debug", "soak") or (mode == "stock" and module) or (where == "base" and kernel not in BASE):
             continue
         boots.setdefault(boot, (shlex.split(" ".join(options)), []))[1].append(program)
     if mode == "stock":

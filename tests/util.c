@@ -88,6 +88,8 @@ bool wait_more(struct wait *w)
 	return true;
 }
 
+#define SECOND_CPU		"/sys/devices/system/cpu/cpu1/online"
+
 static void online_cpus(cpu_set_t *set)
 {
 	FILE *f = fopen("/sys/devices/system/cpu/online", "r");
@@ -116,6 +118,12 @@ unsigned int host_cpus(void)
 
 	online_cpus(&set);
 	return CPU_COUNT(&set);
+}
+
+void second_cpu(bool online)
+{
+	if (!access(SECOND_CPU, F_OK))
+		write_file(SECOND_CPU, online ? "1" : "0");
 }
 
 void visit_host_cpus(void (*each)(void *), void *arg)

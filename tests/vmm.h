@@ -78,6 +78,8 @@ bool wait_more(struct wait *w);
  */
 void visit_host_cpus(void (*each)(void *), void *arg);
 unsigned int host_cpus(void);
+/* Takes host CPU 1 offline, or back; nothing where there is but one. */
+void second_cpu(bool online);
 
 /* The sum of a host IRQ's handler counts, by the name of its action; -1 if there is none. */
 long long host_irq_count(const char *name);
@@ -430,6 +432,8 @@ bool sources_placed(const char *when);
 /* ---- broker.c: the module, if it is there --------------------------------------------------- */
 
 bool broker_loaded(void);
+/* Has this machine the module? */
+bool broker_built(void);
 /* 0 or a negative errno of finit_module(); -ENOENT where this machine has no such module. */
 int broker_load(void);
 /* 0 or a negative errno of delete_module(); -EWOULDBLOCK while it is in use. */

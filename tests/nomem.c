@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * H18: no memory. Each allocation on a path is made to fail in turn, by its number, on a kernel with
+ * FAILSLAB and FAIL_PAGE_ALLOC (/proc/PID/fail-nth): those of the module, and those of KVM, VFIO and
+ * the rest of the kernel on the same path. Each time: what the VMM is told is success or ENOMEM,
+ * every source is delivered, and with memory everything is in its place again, once an irqfd that
+ * could not be brokered has been detached and attached anew.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define FAILSLAB		"/sys/kernel/debug/failslab/"
+#define FAIL_PAGE_ALLOC		"/sys/kernel/debug/fail_page_alloc/"
+#define SOURCES			3
+#define OTHER_EVENT		(SHARED_EVENT + 1)
+#define OTHER_INTID		(SHARED_INTID + 1)
+/* More than any path has; and as many as are worth it where other work is hit too. */
+#define MOST			5000
+#define MOST_OF_WORKERS		12
+#define MAX_TASKS		64
+
+/* ---- faults ----------------------------------------------------------------------------------- */
+
+enum who { CALLER, WORKERS, KTHREADD };
+
+/* The tasks that are to go without memory once. */
+struct faults {
+	unsigned int nr;
+	int fd[MAX_TASKS];
+};
+
+static void want_faults_in_kernel_allocations(void)
+{
+	write_file(FAILSLAB "ignore-gfp-wait", "N");
+	write_file(FAILSLAB "verbose", "0");
+	write_file(FAIL_PAGE_ALLOC "ignore-gfp-wait", "N");
+	write_file(FAIL_PAGE_ALLOC "min-order", "0");
+	write_file(FAIL_PAGE_ALLOC "verbose", "0");
+}
+
+static void add_task(struct faults *f, const char *task)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%.32s/fail-nth", task);
+	if (f->nr == MAX_TASKS)
+		die("more than %u workers", MAX_TASKS);
+	f->fd[f->nr] = open(path, O_RDWR | O_CLOEXEC);
+	/* A worker may have gone since it was listed. */
+	if (f->fd[f->nr] >= 0)
+		f->nr++;
+}
+
+static bool is_worker(const char *pid)
+{
+	char path[64], name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%.32s/comm", pid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (!fgets(name, sizeof(name), file))
+		name[0] = 0;
+	fclose(file);
+	return !strncmp(name, "kworker/", 8);
+}
+
+static void faults_find(struct faults *f, enum who who)
+{
+	struct dirent *d;
+	DIR *proc;
+
+	f->nr = 0;
+	if (who != WORKERS) {
+		add_task(f, who == CALLER ? "thread-self" : "2");
+		return;
+	}
+	proc = opendir("/proc");
+	if (!proc)
+		die("/proc: %m");
+	while ((d = readdir(proc)))
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && is_worker(d->d_name))
+			add_task(f, d->d_name);
+	closedir(proc);
+}
+
+static void faults_arm(struct faults *f, unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	for (unsigned int i = 0; i < f->nr; i++)
+		if (pwrite(f->fd[i], text, len, 0) != len)
+			die("fail-nth: %m");
+}
+
+/* How many tasks have gone without memory. */
+static unsigned int faults_end(struct faults *f)
+{
+	unsigned int fired = 0;
+	char text[16];
+	ssize_t len;
+
+	for (unsigned int i = 0; i < f->nr; i++) {
+		len = pread(f->fd[i], text, sizeof(text) - 1, 0);
+		if (len < 0)
+			continue;
+		text[len] = 0;
+		fired += !strtoul(text, NULL, 10);
+		if (pwrite(f->fd[i], "0", 1, 0) != 1)
+			die("fail-nth: %m");
+	}
+	for (unsigned int i = 0; i < f->nr; i++)
+		close(f->fd[i]);
+	return fired;
+}
+
+/* ---- what is done without memory -------------------------------------------------------------- */
+
+/* Two are attached, the third comes. */
+static void two_attached(struct sharers *sh)
+{
+	sharers_attach(sh, 0);
+	sharers_attach(sh, 1);
+}
+
+static int third_comes(struct sharers *sh)
+{
+	return try_attach(sh->src[2], sh->vm, SHARED_GSI + 2);
+}
+
+/* The module does not know the VM. */
+static void none_attached(struct sharers *sh)
+{
+	vm_sentinel(sh->vm, false);
+}
+
+static int first_comes(struct sharers *sh)
+{
+	return try_attach(sh->src[0], sh->vm, SHARED_GSI);
+}
+
+/* The first waiter of a VM needs its thread. */
+static void one_attached(struct sharers *sh)
+{
+	vm_sentinel(sh->vm, false);
+	sharers_attach(sh, 0);
+}
+
+static int second_comes(struct sharers *sh)
+{
+	return try_attach(sh->src[1], sh->vm, SHARED_GSI + 1);
+}
+
+static void third_without_vectors(struct sharers *sh)
+{
+	source_vectors(sh->src[2], false);
+	sharers_attach_all(sh);
+}
+
+static int vectors_on(struct sharers *sh)
+{
+	return try_source_vectors(sh->src[2], true);
+}
+
+/* The holder is led to a vLPI of which the module knows nothing. */
+static int routes_change(struct sharers *sh)
+{
+	return ioctl(sh->vm->fd, KVM_SET_GSI_ROUTING, sh->vm->routing) ? -errno : 0;
+}
+
+static void routes_are_noted(struct sharers *sh)
+{
+	sharers_attach_all(sh);
+	vm_route_batch(sh->vm, true);
+	vm_route_msi(sh->vm, SHARED_GSI, SHARED_DEVID, OTHER_EVENT);
+}
+
+static int holder_leaves(struct sharers *sh)
+{
+	struct source *s = sh->src[0];
+	int ret = try_irqfd(sh->vm, s->eventfd, s->gsi, KVM_IRQFD_FLAG_DEASSIGN);
+
+	if (!ret)
+		s->vm = NULL;
+	return ret;
+}
+
+static int dump_is_read(struct sharers *sh)
+{
+	static struct vlpi_broker_client entries[4096];
+	struct vlpi_broker_dump d = {
+		.size = sizeof(d),
+		.buf = (uintptr_t)entries,
+		.buf_entries = ARRAY_SIZE(entries),
+		.entry_size = sizeof(entries[0]),
+	};
+	int fd = open("/dev/vlpi_broker", O_RDONLY | O_CLOEXEC), ret;
+
+	(void)sh;
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, VLPI_BROKER_DUMP, &d) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* The arbiter's own work, after the guest has mapped the event anew. */
+static int guest_maps_again(struct sharers *sh)
+{
+	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
+	sharers_map(sh);
+	return sources_placed("the guest has mapped its event again") ? 0 : -ETIME;
+}
+
+/* One irqfd: what a stock kernel up to 6.1 makes of several is not the question here. */
+static void unloaded(struct sharers *sh)
+{
+	vm_sentinel(sh->vm, false);
+	broker_want(false);
+	sharers_attach(sh, 0);
+}
+
+static int is_loaded(struct sharers *sh)
+{
+	(void)sh;
+	return broker_load();
+}
+
+/* ---- each of them, again and again ------------------------------------------------------------ */
+
+FIXTURE(nomem) {
+	struct sharers sh;
+};
+
+FIXTURE_VARIANT(nomem) {
+	void (*before)(struct sharers *sh);
+	int (*act)(struct sharers *sh);
+	enum who who;
+};
+
+FIXTURE_VARIANT_ADD(nomem, waiter_comes) {
+	.before = two_attached, .act = third_comes,
+};
+
+FIXTURE_VARIANT_ADD(nomem, first_of_a_vm_comes) {
+	.before = none_attached, .act = first_comes,
+};
+
+FIXTURE_VARIANT_ADD(nomem, first_waiter_comes) {
+	.before = one_attached, .act = second_comes,
+};
+
+FIXTURE_VARIANT_ADD(nomem, thread_is_made) {
+	.before = one_attached, .act = second_comes, .who = KTHREADD,
+};
+
+FIXTURE_VARIANT_ADD(nomem, vectors_on) {
+	.before = third_without_vectors, .act = vectors_on,
+};
+
+FIXTURE_VARIANT_ADD(nomem, routes_change) {
+	.before = routes_are_noted, .act = routes_change,
+};
+
+FIXTURE_VARIANT_ADD(nomem, holder_leaves) {
+	.before = sharers_attach_all, .act = holder_leaves,
+};
+
+FIXTURE_VARIANT_ADD(nomem, guest_maps_again) {
+	.before = sharers_attach_all, .act = guest_maps_again, .who = WORKERS,
+};
+
+FIXTURE_VARIANT_ADD(nomem, dump_is_read) {
+	.before = sharers_attach_all, .act = dump_is_read,
+};
+
+FIXTURE_VARIANT_ADD(nomem, module_is_loaded) {
+	.before = unloaded, .act = is_loaded,
+};
+
+FIXTURE_SETUP(nomem)
+{
+	if (access(FAILSLAB, F_OK))
+		SKIP(return, "this kernel is built without FAILSLAB");
+	want_faults_in_kernel_allocations();
+	broker_want(true);
+	sharers_prepare(&self->sh, "nomem", 0, SOURCES);
+	guest_map(self->sh.vm, SHARED_DEVID, OTHER_EVENT, OTHER_INTID, 0);
+}
+
+FIXTURE_TEARDOWN(nomem)
+{
+	sharers_free(&self->sh);
+}
+
+/* Whether the module has all of what is attached; what it has not is attached anew. */
+static unsigned int attach_unknown_anew(struct sharers *sh)
+{
+	struct vlpi_broker_client c;
+	unsigned int unknown = 0;
+
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		struct source *s = sh->src[i];
+
+		if (!s->vm || !s->vectors || (broker_client(s, &c) &&
+					      !(c.flags & VLPI_BROKER_CLIENT_REATTACH)))
+			continue;
+		detach(s);
+		sharers_attach(sh, i);
+		unknown++;
+	}
+	return unknown;
+}
+
+static void back_to_the_beginning(struct sharers *sh)
+{
+	sharers_detach_all(sh);
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		source_vectors(sh->src[i], true);
+		source_drain(sh->src[i]);
+	}
+	vm_sentinel(sh->vm, true);
+	vm_route_batch(sh->vm, true);
+	for (unsigned int i = 0; i < sh->nr; i++)
+		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
+	vm_route_batch(sh->vm, false);
+}
+
+TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200)
+{
+	unsigned int most = variant->who == CALLER ? MOST : MOST_OF_WORKERS, nth, times = 0, told = 0;
+	unsigned int anew = 0, first = env_number("VLPI_NOMEM_FIRST", 1);
+	struct sharers *sh = &self->sh;
+	struct faults faults;
+	bool fired;
+	int ret;
+
+	for (nth = first; nth < first + most; nth++) {
+		variant->before(sh);
+		faults_find(&faults, variant->who);
+		faults_arm(&faults, nth);
+		ret = variant->act(sh);
+		fired = faults_end(&faults);
+		if (!fired && ret) {
+			TH_LOG("allocation %u was not reached, and it failed: %s", nth, strerror(-ret));
+			ASSERT_EQ(0, ret);
+		}
+		times += fired;
+		told += !!ret;
+		EXPECT_TRUE(!ret || ret == -ENOMEM) {
+			TH_LOG("without allocation %u: %s", nth, strerror(-ret));
+		}
+		if (ret)
+			ASSERT_EQ(0, variant->act(sh)) {
+				TH_LOG("tried again with memory, after allocation %u", nth);
+			}
+		vm_route_batch(sh->vm, false);
+		vm_sentinel(sh->vm, true);
+		for (unsigned int i = 0; i < sh->nr; i++)
+			if (sh->src[i]->vm)
+				EXPECT_VERDICT(sh->src[i], DELIVERED);
+		anew += attach_unknown_anew(sh);
+		sharers_attach_all(sh);
+		ASSERT_SOURCES("allocation %u", nth);
+		back_to_the_beginning(sh);
+		EXPECT_SOURCES("all have left, allocation %u", nth);
+		if (!fired && variant->who == CALLER)
+			break;
+	}
+	note("%u allocations failed, the caller was told of %u; %u irqfds were attached anew", times,
+	     told, anew);
+	EXPECT_LT(0, times);
+	EXPECT_LT(nth, first + (variant->who == CALLER ? most : most + 1));
+}
+
+/* A fatal signal to the VMM while its thread is made, or just before, or just after. */
+static void has_its_thread_made(void *arg)
+{
+	struct sharers sh = { 0 };
+
+	(void)arg;
+	sharers_prepare(&sh, "victim", 0, SOURCES);
+	vm_sentinel(sh.vm, false);
+	child_ready();
+	/* Until it is killed. */
+	for (;;) {
+		sharers_attach_all(&sh);
+		sharers_detach_all(&sh);
+	}
+}
+
+FIXTURE(dying) {
+	struct sharers sh;
+};
+
+FIXTURE_SETUP(dying)
+{
+	memset(&self->sh, 0, sizeof(self->sh));
+}
+
+FIXTURE_TEARDOWN(dying)
+{
+	sharers_free(&self->sh);
+}
+
+TEST_F_TIMEOUT(dying, while_its_thread_is_made, 3600)
+{
+	struct child c;
+	struct rng rng;
+
+	rng_seed(&rng, 1);
+	for (unsigned int i = 0; i < 10; i++) {
+		child_start(&c, has_its_thread_made, NULL);
+		child_wait_ready(&c);
+		usleep(rng_below(&rng, 50000));
+		child_kill(&c);
+	}
+	sharers_prepare(&self->sh, "heir", 0, SOURCES);
+	EXPECT_SOURCES("the VMM was killed");
+	for (unsigned int i = 0; i < SOURCES; i++)
+		source_drain(self->sh.src[i]);
+	sharers_attach_all(&self->sh);
+	EXPECT_SOURCES("a new VM has them");
+}
+
+TEST_HARNESS_MAIN
