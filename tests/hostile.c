@@ -27,7 +27,6 @@
 struct nuisance {
 	pthread_t thread;
 	bool stop;
-	unsigned int turns;
 	unsigned int done;		/* turns in which something has happened */
 	struct sharers *sh;
 	struct rng rng;
@@ -44,6 +43,7 @@ struct nuisance {
 
 /* A turn, and what puts everything back; the sources are detached before and after where @detached. */
 struct kind {
+	const char *what;
 	bool detached;
 	void (*begin)(struct nuisance *n);
 	bool (*turn)(struct nuisance *n);
@@ -232,17 +232,18 @@ static void cpus_end(struct nuisance *n)
 enum { IRQFDS, ROUTES, EVENTFDS, RESAMPLE, TWIN, CPUS };
 
 static const struct kind kinds[] = {
-	[IRQFDS]	= { true, NULL, irqfds_turn, irqfds_end },
-	[ROUTES]	= { false, NULL, set_routes, routes_end },
-	[EVENTFDS]	= { true, NULL, eventfds_turn, irqfds_end },
-	[RESAMPLE]	= { true, resample_begin, resample_turn, resample_end },
-	[TWIN]		= { true, twin_begin, twin_turn, twin_end },
-	[CPUS]		= { false, NULL, cpus_turn, cpus_end },
+	[IRQFDS]	= { "irqfds that come or go", true, NULL, irqfds_turn, irqfds_end },
+	[ROUTES]	= { "tables of routes", false, NULL, set_routes, routes_end },
+	[EVENTFDS]	= { "eventfds closed under their irqfds", true, NULL, eventfds_turn, irqfds_end },
+	[RESAMPLE]	= { "resampled irqfds and tables of routes", true, resample_begin, resample_turn, resample_end },
+	[TWIN]		= { "irqfds that come or go in two VMs", true, twin_begin, twin_turn, twin_end },
+	[CPUS]		= { "host CPUs that go or come", false, NULL, cpus_turn, cpus_end },
 };
 
 struct hostility {
 	struct nuisance n;
 	const struct kind *kind;
+	unsigned int turns;	/* of the guest, or of the VMM's first thread */
 };
 
 static void *go_on(void *arg)
@@ -252,7 +253,6 @@ static void *go_on(void *arg)
 	while (!__atomic_load_n(&h->n.stop, __ATOMIC_ACQUIRE)) {
 		if (h->kind->turn(&h->n))
 			__atomic_add_fetch(&h->n.done, 1, __ATOMIC_RELEASE);
-		__atomic_add_fetch(&h->n.turns, 1, __ATOMIC_RELEASE);
 		sched_yield();
 	}
 	return NULL;
@@ -281,12 +281,13 @@ static void hostility_begin(struct hostility *h, unsigned int kind, struct share
 	wait_for(done(h) > 3, "the other thread has begun");
 }
 
-static void hostility_end(struct hostility *h)
+static void hostility_end(struct hostility *h, const char *what)
 {
 	__atomic_store_n(&h->n.stop, true, __ATOMIC_RELEASE);
 	pthread_join(h->n.thread, NULL);
 	h->kind->end(&h->n);
-	note("the other thread: %u turns, %u with an effect", h->n.turns, h->n.done);
+	tried(h->n.done, h->kind->what);
+	tried(h->turns, what);
 }
 
 /* ---- what the guest does ---------------------------------------------------------------------- */
@@ -433,7 +434,8 @@ TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200)
 	for (unsigned int i = 0; i < self->rounds; i++)
 		guest_turn(sh->vm, &self->rng);
 	firing_stop(&f);
-	hostility_end(&self->h);
+	self->h.turns = self->rounds;
+	hostility_end(&self->h, "things that the guest does to its ITS");
 	EXPECT_IN_PLACE(sh, "the guest has stopped");
 }
 
@@ -456,7 +458,8 @@ TEST_F_TIMEOUT(hostile, while_the_its_is_reset, 7200)
 		}
 	}
 	firing_stop(&f);
-	hostility_end(&self->h);
+	self->h.turns = self->rounds / 4;
+	hostility_end(&self->h, "resets of the ITS");
 	EXPECT_IN_PLACE(sh, "the ITS is reset no more");
 }
 
@@ -499,6 +502,7 @@ TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
 		if (variant->kind == CPUS)
 			second_cpu(true);
 	}
+	tried(kills, "VMMs killed");
 	prepare(sh, "heir");
 	EXPECT_SOURCES("the VMM was killed");
 	for (unsigned int i = 0; i < sh->nr; i++)

@@ -122,8 +122,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(
 
 TEST_F_TIMEOUT(loads, a_hundred_times, 3600)
 {
-	const char *s = getenv("VLPI_LOADS");
-	unsigned int loads = s ? strtoul(s, NULL, 10) : 100, n;
+	unsigned int loads = env_number("VLPI_LOADS", 100), n;
 	uint64_t loading = 0, unloading = 0;
 	struct vm *vm = NULL;
 
@@ -166,7 +165,7 @@ TEST_F_TIMEOUT(loads, a_hundred_times, 3600)
 		wait_for(!broker_unload(), "unloading, number %u", n + 1);
 		unloading += now_ms();
 	}
-	note("%u loads and unloads", n);
+	tried(n, "loads and unloads");
 	while (vms)
 		vm_free(vms);
 	expect_nothing_left(_metadata, self);

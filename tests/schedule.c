@@ -1483,6 +1483,7 @@ TEST_F_TIMEOUT(schedule, run, 900)
 	if (fine)
 		EXPECT_TRUE(STEP(B, QUIT));
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
+	tried(m->op, "operations of a random schedule");
 	note("seed %u: %u operations in %llu ms; %u times a vCPU had to be woken", seed, m->op,
 	     (unsigned long long)(now_ms() - begin), m->woken);
 }

@@ -18,6 +18,11 @@ void (*die_hook)(const char *message);
 
 static uint64_t start_ms;
 
+void tried(unsigned int times, const char *what)
+{
+	note("tried: %u %s", times, what);
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec ts;

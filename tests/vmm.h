@@ -39,6 +39,9 @@ extern void (*die_hook)(const char *message);
 /* "# ..." on stderr, with time since the start of the process. */
 void note(const char *fmt, ...) __printf_like(1, 2);
 
+/* For tests/faults-table: what was done to the module, and how often. */
+void tried(unsigned int times, const char *what);
+
 uint64_t now_ms(void);
 
 /* A number from the environment. */
