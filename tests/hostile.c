@@ -3,8 +3,10 @@
  * A guest and a VMM that mean harm: one thread of the VMM does the same thing over and over, all
  * sources fire, and meanwhile the guest takes its events and its ITS away and gives them back, or
  * the VMM is killed. Never two holders; and when they stop, everything is in its place, and nothing
- * is left when all have gone. VLPI_HOSTILE_SEED (1), VLPI_HOSTILE_ROUNDS (60) and VLPI_HOSTILE_KILLS
- * (3) say in which order and how often.
+ * is left when all have gone.
+ *
+ * VLPI_HOSTILE_SEED (1), VLPI_HOSTILE_ROUNDS (60) and VLPI_HOSTILE_KILLS (3) say in which order and
+ * how often.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +19,7 @@
 #include "harness.h"
 
 #define SOURCES			4
-/* A pin of nobody's, for routes and resamplefds; an event that leads to another LPI; one to none. */
+/* A pin that is nobody's; an event that leads to another LPI, and one to none. */
 #define PIN			(GUEST_SENTINEL_SPI - 32 + 1)
 #define OTHER_EVENT		(SHARED_EVENT + 1)
 #define OTHER_INTID		(SHARED_INTID + 1)
@@ -41,7 +43,7 @@ struct nuisance {
 	} routes;
 };
 
-/* A turn, and what puts everything back; the sources are detached before and after where @detached. */
+/* A turn, and what puts everything back. Where @detached, the thread alone attaches the sources. */
 struct kind {
 	const char *what;
 	bool detached;
@@ -56,7 +58,7 @@ static void must(int ret, int allowed, const char *what)
 		die("%s: %s", what, strerror(-ret));
 }
 
-/* ---- irqfds come and go ----------------------------------------------------------------------- */
+/* ---- irqfds come and go ---------------------------------------------------------------------- */
 
 static int irqfd(struct nuisance *n, struct vm *vm, unsigned int i, uint32_t flags)
 {
@@ -75,7 +77,7 @@ static bool toggle(struct nuisance *n, struct vm *vm, unsigned int i, bool *on, 
 	int ret = irqfd(n, vm, i, *on ? KVM_IRQFD_FLAG_DEASSIGN : flags);
 
 	/* From 6.17 on an eventfd has one irqfd in all VMs together. */
-	must(ret, *on ? 0 : -EBUSY, *on ? "removing an irqfd" : "adding an irqfd");
+	must(ret, n->twin && !*on ? -EBUSY : 0, *on ? "removing an irqfd" : "adding an irqfd");
 	if (!ret)
 		*on = !*on;
 	return !ret;
@@ -98,7 +100,7 @@ static void irqfds_end(struct nuisance *n)
 	}
 }
 
-/* ---- the same eventfds in two VMs ------------------------------------------------------------- */
+/* ---- the same eventfds in two VMs ------------------------------------------------------------ */
 
 static void twin_begin(struct nuisance *n)
 {
@@ -124,7 +126,7 @@ static void twin_end(struct nuisance *n)
 	vm_free(n->twin);
 }
 
-/* ---- irqfds with a resamplefd, on GSIs that are MSIs or pins ---------------------------------- */
+/* ---- irqfds with a resamplefd, on GSIs that are MSIs or pins --------------------------------- */
 
 static void resample_begin(struct nuisance *n)
 {
@@ -192,7 +194,7 @@ static void resample_end(struct nuisance *n)
 	routes_end(n);
 }
 
-/* ---- eventfds are closed while they fire ------------------------------------------------------ */
+/* ---- eventfds are closed while they fire ----------------------------------------------------- */
 
 /*
  * The irqfd goes with the last reference to the file, in its own good time; VFIO goes on to signal
@@ -213,7 +215,7 @@ static bool eventfds_turn(struct nuisance *n)
 	return true;
 }
 
-/* ---- a host CPU goes and comes back ----------------------------------------------------------- */
+/* ---- a host CPU goes and comes back ---------------------------------------------------------- */
 
 static bool cpus_turn(struct nuisance *n)
 {
@@ -227,17 +229,35 @@ static void cpus_end(struct nuisance *n)
 	second_cpu(true);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 enum { IRQFDS, ROUTES, EVENTFDS, RESAMPLE, TWIN, CPUS };
 
 static const struct kind kinds[] = {
-	[IRQFDS]	= { "irqfds that come or go", true, NULL, irqfds_turn, irqfds_end },
-	[ROUTES]	= { "tables of routes", false, NULL, set_routes, routes_end },
-	[EVENTFDS]	= { "eventfds closed under their irqfds", true, NULL, eventfds_turn, irqfds_end },
-	[RESAMPLE]	= { "resampled irqfds and tables of routes", true, resample_begin, resample_turn, resample_end },
-	[TWIN]		= { "irqfds that come or go in two VMs", true, twin_begin, twin_turn, twin_end },
-	[CPUS]		= { "host CPUs that go or come", false, NULL, cpus_turn, cpus_end },
+	[IRQFDS] = {
+		.what = "irqfds that come or go", .detached = true,
+		.turn = irqfds_turn, .end = irqfds_end,
+	},
+	[ROUTES] = {
+		.what = "tables of routes",
+		.turn = set_routes, .end = routes_end,
+	},
+	[EVENTFDS] = {
+		.what = "eventfds closed under their irqfds", .detached = true,
+		.turn = eventfds_turn, .end = irqfds_end,
+	},
+	[RESAMPLE] = {
+		.what = "resampled irqfds and tables of routes", .detached = true,
+		.begin = resample_begin, .turn = resample_turn, .end = resample_end,
+	},
+	[TWIN] = {
+		.what = "irqfds that come or go in two VMs", .detached = true,
+		.begin = twin_begin, .turn = twin_turn, .end = twin_end,
+	},
+	[CPUS] = {
+		.what = "host CPUs that go or come",
+		.turn = cpus_turn, .end = cpus_end,
+	},
 };
 
 struct hostility {
@@ -290,7 +310,7 @@ static void hostility_end(struct hostility *h, const char *what)
 	tried(h->turns, what);
 }
 
-/* ---- what the guest does ---------------------------------------------------------------------- */
+/* ---- what the guest does --------------------------------------------------------------------- */
 
 static void map_both(struct vm *vm)
 {
@@ -345,7 +365,7 @@ static void guest_turn(struct vm *vm, struct rng *rng)
 	}
 }
 
-/* ---- the tests -------------------------------------------------------------------------------- */
+/* ---- the tests ------------------------------------------------------------------------------- */
 
 static void prepare(struct sharers *sh, const char *name)
 {

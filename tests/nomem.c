@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * H18: no memory. Each allocation on a path is made to fail in turn, by its number, on a kernel with
- * FAILSLAB and FAIL_PAGE_ALLOC (/proc/PID/fail-nth): those of the module, and those of KVM, VFIO and
- * the rest of the kernel on the same path. Each time: what the VMM is told is success or ENOMEM,
- * every source is delivered, and with memory everything is in its place again, once an irqfd that
- * could not be brokered has been detached and attached anew.
+ * H18: no memory. Each allocation on a path is made to fail in turn, by its number, on a kernel
+ * with FAILSLAB and FAIL_PAGE_ALLOC (/proc/PID/fail-nth): those of the module, and those of KVM,
+ * VFIO and the rest of the kernel on the same path. Each time: what the VMM is told is success or
+ * ENOMEM, every source is delivered, and with memory everything is in its place again, once an
+ * irqfd that could not be brokered has been detached and attached anew.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -25,7 +25,7 @@
 #define MAX_TASKS		64
 #define KILLS			10
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 enum who { CALLER, WORKERS, KTHREADD };
 
@@ -122,7 +122,7 @@ static unsigned int faults_end(struct faults *f)
 	return fired;
 }
 
-/* ---- what is done without memory -------------------------------------------------------------- */
+/* ---- what is done without memory ------------------------------------------------------------- */
 
 /* Two are attached, the third comes. */
 static void two_attached(struct sharers *sh)
@@ -234,7 +234,7 @@ static int is_loaded(struct sharers *sh)
 	return broker_load();
 }
 
-/* ---- each of them, again and again ------------------------------------------------------------ */
+/* ---- each of them, again and again ----------------------------------------------------------- */
 
 FIXTURE(nomem) {
 	struct sharers sh;
@@ -336,8 +336,9 @@ static void back_to_the_beginning(struct sharers *sh)
 
 TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200)
 {
-	unsigned int most = variant->who == CALLER ? MOST : MOST_OF_WORKERS, nth, times = 0, told = 0;
-	unsigned int anew = 0, first = env_number("VLPI_NOMEM_FIRST", 1);
+	unsigned int most = variant->who == CALLER ? MOST : MOST_OF_WORKERS;
+	unsigned int first = env_number("VLPI_NOMEM_FIRST", 1), nth;
+	unsigned int times = 0, told = 0, anew = 0;
 	struct sharers *sh = &self->sh;
 	struct faults faults;
 	bool fired;
@@ -350,7 +351,8 @@ TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200)
 		ret = variant->act(sh);
 		fired = faults_end(&faults);
 		if (!fired && ret) {
-			TH_LOG("allocation %u was not reached, and it failed: %s", nth, strerror(-ret));
+			TH_LOG("allocation %u was not reached, and it failed: %s", nth,
+			       strerror(-ret));
 			ASSERT_EQ(0, ret);
 		}
 		times += fired;
