@@ -135,6 +135,19 @@ build_helpers() {
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
 }
 
+# vDPA as Debian's source has it, in front of it what tests/qemu/vdpa adds. Modules that the kernel has are its own.
+build_vdpa() {
+	local lacking=() m
+	say "building vDPA modules for $KVER"
+	for m in vdpa vhost_vdpa vp_vdpa; do
+		[[ -n $(find "$KMODULES" -name "$m.ko*") ]] || lacking+=("$m.o")
+	done
+	mkdir -p "$ROOT$BUILD/vdpa"
+	cp "$VDPA_SOURCE"/*.[ch] "$TREE"/tests/qemu/vdpa/* "$ROOT$BUILD/vdpa"
+	in_root vdpa make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/vdpa" ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc "VDPA_MODULES=${lacking[*]}" modules
+}
+
 build_tools() {
 	[[ -d $TREE/tools/vlpictl ]] || return 0
 	say "building vlpictl"
@@ -207,7 +220,7 @@ make_initrd() {
 	write_conf >"$stage/lab/conf"
 	printf '%s\n' "${TESTS[@]}" >"$stage/lab/tests"
 	mkdir "$stage/lib/modules/$KVER/updates"
-	for d in module helpers; do
+	for d in module helpers vdpa; do
 		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
 			products "$ROOT$BUILD/$d" | xargs -r cp -t "$stage/lib/modules/$KVER/updates"
 	done
@@ -219,9 +232,26 @@ make_initrd() {
 		for d in "${SHARED_LIBS[@]}"; do cp -L "$ROOT/$d" "$stage/lib/"; done
 	fi
 	[[ -z $TRACERS ]] || add_tracers "$stage"
+	[[ -z $OVERLAY ]] || cp -aL "$OVERLAY/." "$stage"
+	[[ -z $GUEST ]] || add_guest "$stage/qemu"
 	depmod -b "$stage" "$KVER"
-	# Not compressed: unpacking is slow on an emulated CPU.
 	INITRD=$OUT/initrd.cpio
-	(cd "$stage" && find . | cpio --quiet -o -H newc -R 0:0) >"$INITRD"
-	rm -r "$stage"
+	pack "$stage" "$INITRD"
+}
+
+# pack DIR FILE: an initramfs. Not compressed: unpacking is slow on an emulated CPU.
+pack() {
+	(cd "$1" && find . | cpio --quiet -o -H newc -R 0:0) >"$2"
+	rm -r "$1"
+}
+
+# A kernel and an initramfs for a guest of the host, in DIR
+add_guest() { # DIR
+	local stage=$OUT/guest
+	mkdir -p "$1"
+	cp -a "$BASE" "$stage"
+	install -m 755 "$GUEST" "$stage/init"
+	depmod -b "$stage" "$KVER"
+	cp "$VMLINUZ" "$1/vmlinuz"
+	pack "$stage" "$1/initrd"
 }

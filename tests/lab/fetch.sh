@@ -351,3 +351,54 @@ unpack_linux_source() { # DIR
 		[[ -e $dir/${f##*/} ]] || die "linux-source-$LINUX_SOURCE_SERIES has no $f"
 	done
 }
+
+# ---- for a VMM and a guest that nobody here wrote ------------------------------------------------------------------
+
+# Sets VDPA_SOURCE: vDPA's core, vhost_vdpa and vp_vdpa from the source of kernel KPKG, which must be known.
+need_vdpa_source() { # SERIES
+	VDPA_SOURCE=$CACHE/vdpa-source-$KPKG
+	once "$VDPA_SOURCE" unpack_vdpa_source "$1"
+}
+
+unpack_vdpa_source() { # SERIES DIR
+	local dir=$2 f
+	mkdir "$dir/deb"
+	download "$1" "$dir/deb" "linux-source-$1=$KPKG"
+	say "unpacking vDPA from it (half a minute)"
+	dpkg-deb --fsys-tarfile "$dir"/deb/*.deb | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' | xz -d -T0 |
+		tar -x -C "$dir" --wildcards --transform 's,.*/vhost/vdpa\.c,vhost_vdpa.c,' --transform 's,.*/,,' \
+			'*/drivers/vdpa/vdpa.c' '*/drivers/vdpa/virtio_pci/vp_vdpa.c' '*/drivers/vhost/'{vdpa.c,vhost.h}
+	for f in vdpa.c vhost_vdpa.c vhost.h vp_vdpa.c; do
+		[[ -e $dir/$f ]] || die "linux-source-$1 has no $f"
+	done
+	rm -r "$dir/deb"
+}
+
+# Sets VMM_IMAGE: a file system with Debian's arm64 QEMU, firmware and a few programs for host and guest.
+VMM_SERIES=7.3
+VMM_PACKAGES=qemu-system-arm,qemu-efi-aarch64,python3,libsmartcols1,ethtool,iperf3,fio,kexec-tools,iproute2
+
+need_vmm_image() {
+	local dir
+	series_row "$VMM_SERIES"
+	dir=$CACHE/vmm-$RELEASE-$(cksum <<<"$VMM_PACKAGES" | cut -d' ' -f1)
+	VMM_IMAGE=$dir/image
+	[[ ! -e $dir ]] || return 0
+	apt_lists "$VMM_SERIES"
+	once "$dir" make_vmm_image
+}
+
+make_vmm_image() { # DIR
+	local dir=$1 root=$1/root
+	say "unpacking Debian $RELEASE's arm64 QEMU and firmware, and making a disk of them (a minute)"
+	debootstrap_into "$root" "$VMM_SERIES" "$RELEASE" --variant=extract --architectures=arm64 --include="$VMM_PACKAGES"
+	# AAVMF has the same firmware once more, padded to the size of a flash chip, six times over.
+	rm -r "$root"/usr/share/{AAVMF,doc,man,locale,info}
+	# Nothing in it has run, so what base-files would have made is missing; and places to mount on.
+	ln -sfn usr/lib "$root/lib"
+	ln -sfn usr/bin "$root/bin"
+	mkdir -p "$root"/{proc,sys,dev,tmp,lab}
+	# No journal: it is never written to.
+	mke2fs -q -t ext4 -O ^has_journal -d "$root" "$dir/image" 768M >/dev/null
+	rm -r "$root"
+}

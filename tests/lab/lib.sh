@@ -4,7 +4,7 @@
 CACHE=${VLPI_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vlpi_broker}
 
 # What a bare Debian needs before anything here works.
-HOST_PACKAGES=(mmdebstrap debian-archive-keyring cpio kmod patch python3 xz-utils zstd make)
+HOST_PACKAGES=(mmdebstrap debian-archive-keyring cpio e2fsprogs kmod patch python3 xz-utils zstd make)
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "error: $*"; exit 2; }
