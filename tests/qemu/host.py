@@ -62,7 +62,8 @@ def until(condition, bound, what):
 
 class Stream:
     """What comes from a socket of QEMU's, as text that can be waited for."""
-    def __init__(self, path, bound=240):
+    def __init__(self, path, echo='', bound=240):
+        self.echo = echo
         self.sock = socket.socket(socket.AF_UNIX)
         until(lambda: os.path.exists(path), bound, f'QEMU makes {path}')
         self.sock.connect(path)
@@ -76,7 +77,11 @@ class Stream:
             except OSError:
                 data = b''
             with self.changed:
+                line = self.text.rfind('\n') + 1
                 self.text += data.decode('utf-8', 'replace')
+                # For whoever wonders why a guest does not come back.
+                for text in self.text[line:].split('\n')[:-1] if self.echo else []:
+                    say(self.echo, re.sub(r'[^ -~]', '', re.sub(r'\x1b\[[0-9;=?]*[A-Za-z]', '', text)))
                 self.ended = self.ended or not data
                 self.changed.notify_all()
             if not data:
@@ -121,7 +126,7 @@ class Guest:
                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2))
         self.at, self.commands, self.requests = 0, 0, 0
         try:
-            self.serial = Stream('/tmp/serial')
+            self.serial = Stream('/tmp/serial', 'guest|')
             self.qmp = Stream('/tmp/qmp')
             self.monitor('qmp_capabilities')
             self.monitor('cont')            # only now, for nothing it says to be lost
@@ -133,8 +138,11 @@ class Guest:
         """What QEMU said, and where in the kernel its threads are."""
         say('QEMU: ' + read('/tmp/qemu.log')[-2000:], 'status', self.qemu.poll())
         task = f'/proc/{self.qemu.pid}/task'
-        for thread in os.listdir(task) if os.path.isdir(task) else []:
-            say(thread, read(f'{task}/{thread}/comm'), read(f'{task}/{thread}/stat').split()[13:15], read(f'{task}/{thread}/stack').split('\n')[:6])
+        try:
+            for thread in os.listdir(task):
+                say(thread, *(read(f'{task}/{thread}/{file}') for file in ('comm', 'stack')))
+        except OSError:
+            pass        # it is gone
 
     def ready(self):
         """Waits for the guest's next boot to end; the seconds it took."""
@@ -181,8 +189,7 @@ class Guest:
         self.qemu.wait(60)
 
     def tail(self):
-        for line in self.serial.text[-4000:].replace('\r', '').split('\n')[-40:]:
-            say('guest|', line)
+        say('guest|', repr(self.serial.text[-200:]))
         self.stuck()
 
 
@@ -248,9 +255,9 @@ def vdpa_device():
     return address
 
 
-def vdpa_guest(vectors):
-    return Guest(['-netdev', f'vhost-vdpa,id=net,vhostdev=/dev/vhost-vdpa-0,queues={PAIRS}',
-                  '-device', f'virtio-net-pci,netdev=net,id=nic,mq=on,vectors={vectors},iommu_platform=on,romfile='])
+def vdpa_guest(opts):
+    return Guest(['-netdev', f'vhost-vdpa,id=net,vhostdev=/dev/vhost-vdpa-0,queues={PAIRS}', '-device',
+                  f'virtio-net-pci,netdev=net,id=nic,mq=on,vectors={opts.vectors},iommu_platform=on,disable-legacy=on,romfile='])
 
 
 def dump():
@@ -317,7 +324,7 @@ def queue(name):
 class Vdpa:
     """One guest on the vDPA device, and what is seen each time it has done some work."""
     def __init__(self, opts):
-        self.opts, self.guest, self.rows = opts, vdpa_guest(opts.vectors), 0
+        self.opts, self.guest, self.rows = opts, vdpa_guest(opts), 0
 
     def work(self, what, boots=True):
         """Traffic on all queues; what the host has seen of it goes to the table."""

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
+ * In front of vp_vdpa.c, which is not altered: two things it needs on the lab's machine.
+ *
  * vhost-vdpa gives the device an IOMMU domain of its own, and no kernel maps the MSI doorbell in it: with an SMMU, a
  * device that leaves its DMA to vhost-vdpa, as vp_vdpa does, has no interrupts. VFIO prepares its domains with
- * iommu_get_msi_cookie(); here the same is done just before vp_vdpa asks for its vectors. vp_vdpa.c is not altered.
+ * iommu_get_msi_cookie(); here the same is done just before vp_vdpa asks for its vectors.
+ *
+ * QEMU (from 9.2 on) has the queues of a network device beyond the first pair only while VIRTIO_NET_F_MQ is negotiated,
+ * and vp_vdpa counts them before. So all features are accepted for as long as they are counted.
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/virtio_pci_modern.h>
 
 /* Where VFIO puts it, too (MSI_IOVA_BASE of the SMMU drivers); QEMU's virt machine has no memory there. */
 #define VP_VDPA_MSI_IOVA 0x8000000
@@ -26,3 +32,17 @@ static inline int vp_vdpa_alloc_irq_vectors(struct pci_dev *pdev, unsigned int m
 }
 
 #define pci_alloc_irq_vectors vp_vdpa_alloc_irq_vectors
+
+static inline u16 vp_vdpa_get_num_queues(struct virtio_pci_modern_device *mdev)
+{
+	u16 n;
+
+	vp_modern_set_status(mdev, 0);
+	vp_modern_set_status(mdev, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	vp_modern_set_features(mdev, vp_modern_get_features(mdev));
+	n = vp_modern_get_num_queues(mdev);
+	vp_modern_set_status(mdev, 0);
+	return n;
+}
+
+#define vp_modern_get_num_queues vp_vdpa_get_num_queues
