@@ -2,18 +2,20 @@
 /*
  * In front of vp_vdpa.c, which is not altered: two things it needs on the lab's machine.
  *
- * vhost-vdpa gives the device an IOMMU domain of its own, and no kernel maps the MSI doorbell in it: with an SMMU, a
- * device that leaves its DMA to vhost-vdpa, as vp_vdpa does, has no interrupts. VFIO prepares its domains with
- * iommu_get_msi_cookie(); here the same is done just before vp_vdpa asks for its vectors.
+ * vhost-vdpa gives the device an IOMMU domain of its own, and no kernel maps the MSI doorbell in
+ * it: with an SMMU, a device that leaves its DMA to vhost-vdpa, as vp_vdpa does, has no
+ * interrupts. VFIO prepares its domains with iommu_get_msi_cookie(); here the same is done just
+ * before vp_vdpa asks for its vectors.
  *
- * QEMU (from 9.2 on) has the queues of a network device beyond the first pair only while VIRTIO_NET_F_MQ is negotiated,
- * and vp_vdpa counts them before. So all features are accepted for as long as they are counted.
+ * QEMU 10 has the queues of a network device beyond the first pair only while VIRTIO_NET_F_MQ is
+ * negotiated, and vp_vdpa counts them before (3 for 9). So all features are accepted for as long
+ * as they are counted.
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/virtio_pci_modern.h>
 
-/* Where VFIO puts it, too (MSI_IOVA_BASE of the SMMU drivers); QEMU's virt machine has no memory there. */
+/* The SMMU drivers' MSI_IOVA_BASE, as with VFIO; QEMU's virt machine has no memory there. */
 #define VP_VDPA_MSI_IOVA 0x8000000
 
 static inline int vp_vdpa_alloc_irq_vectors(struct pci_dev *pdev, unsigned int min,
