@@ -357,6 +357,8 @@ class Vdpa:
         finally:
             row['warnings'] = log_lines('cut here')
             result('work', row)
+            if not row['works']:
+                say('QEMU: ' + read('/tmp/qemu.log')[-2000:])
             good = row['works'] and row['queues'] == 2 * PAIRS
             if self.opts.broker:
                 check(f'{what}: one of {2 * PAIRS} sharers is direct, the others wait',
