@@ -21,7 +21,7 @@ in_root() {
 # What a build leaves that goes into the initramfs.
 products() { # DIR
 	case $1 in
-	*/module|*/helpers) find "$1" -name '*.ko' ;;
+	*/module|*/helpers|*/vdpa) find "$1" -name '*.ko' ;;
 	*) find "$1" -maxdepth 1 -type f -perm /111 ;;
 	esac
 }
@@ -144,7 +144,7 @@ build_vdpa() {
 	done
 	mkdir -p "$ROOT$BUILD/vdpa"
 	cp "$VDPA_SOURCE"/*.[ch] "$TREE"/tests/qemu/vdpa/* "$ROOT$BUILD/vdpa"
-	in_root vdpa make -s -j"$(nproc)" -C "/lib/modules/$KVER/build" "M=$BUILD/vdpa" ARCH=arm64 \
+	built vdpa vdpa -- make -s -j"$(nproc)" -C "$KBUILD" "M=$BUILD/vdpa" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc "VDPA_MODULES=${lacking[*]}" modules
 }
 
