@@ -250,7 +250,7 @@ add_guest() { # DIR
 	local stage=$OUT/guest
 	mkdir -p "$1"
 	cp -a "$BASE" "$stage"
-	install -m 755 "$GUEST" "$stage/init"
+	cp -a "$GUEST/." "$stage"
 	depmod -b "$stage" "$KVER"
 	cp "$VMLINUZ" "$1/vmlinuz"
 	pack "$stage" "$1/initrd"

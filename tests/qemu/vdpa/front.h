@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * In front of vp_vdpa.c, which is not altered: two things it needs on the lab's machine.
+ * In front of vp_vdpa.c, which is not altered: three things it needs on the lab's machine.
  *
  * vhost-vdpa gives the device an IOMMU domain of its own, and no kernel maps the MSI doorbell in
  * it: with an SMMU, a device that leaves its DMA to vhost-vdpa, as vp_vdpa does, has no
@@ -10,6 +10,10 @@
  * QEMU 10 has the queues of a network device beyond the first pair only while VIRTIO_NET_F_MQ is
  * negotiated, and vp_vdpa counts them before (3 for 9). So all features are accepted for as long
  * as they are counted.
+ *
+ * vp_vdpa takes queues of 256 entries at most. Those of a network device of QEMU 10.0 have 1024,
+ * whatever rx_queue_size and tx_queue_size say: vhost would not start. The device behind vp_vdpa
+ * is QEMU's, too.
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
@@ -48,3 +52,13 @@ static inline u16 vp_vdpa_get_num_queues(struct virtio_pci_modern_device *mdev)
 }
 
 #define vp_modern_get_num_queues vp_vdpa_get_num_queues
+
+struct vdpa_device;
+
+static u16 vp_vdpa_get_vq_num_max(struct vdpa_device *vdpa)
+{
+	return 1024;
+}
+
+/* The definition in vp_vdpa.c gets another name; where the function is only named, it is ours. */
+#define vp_vdpa_get_vq_num_max(arg) __maybe_unused vp_vdpa_get_own_vq_num_max(arg)
