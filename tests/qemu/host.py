@@ -262,8 +262,8 @@ def vdpa_device():
 def vdpa_guest(opts):
     # In a port of its own: nothing can be unplugged from the root bus.
     return Guest(['-netdev', f'vhost-vdpa,id=net,vhostdev=/dev/vhost-vdpa-0,queues={PAIRS}',
-                  '-device', 'pcie-root-port,id=port,chassis=1',
-                  '-device', f'virtio-net-pci,netdev=net,bus=port,id=nic,mq=on,vectors={opts.vectors},iommu_platform=on,'
+                  '-device', 'pcie-root-port,id=plug,chassis=1',
+                  '-device', f'virtio-net-pci,netdev=net,bus=plug,id=nic,mq=on,vectors={opts.vectors},iommu_platform=on,'
                   'disable-legacy=on,romfile='])
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What the machines of tests/check-qemu have seen, as one table; and the verdict.
 
-usage: table.py DIR "KERNEL..." "stock module" "vdpa vfio"
+usage: table.py DIR "KERNEL..." "stock module" "vdpa vfio" [DOCUMENT]
+With DOCUMENT, the table and what vlpictl printed in the middle of it all are written there.
 """
 import collections
 import json
@@ -71,6 +72,8 @@ class Machine:
                 yield f'{what}: guest interrupts', span([row['guest'] for row in rows])
                 yield '  handlers run in the host', span([row['host'] for row in rows])
             yield '  fio: reads a second', span([row['iops'] for row in self.results['fio']])
+        late = [str(text).split(':', maxsplit=1)[0] for text in self.results['late']]
+        yield 'waited for in vain', ', '.join(late) or 'nothing'
         ends = [row['warnings'] for rows in self.results.values() for row in rows if 'warnings' in row]
         yield 'kernel warnings', str(max(ends)) if ends else '-'
         yield 'double mappings (ITS)', str(len(self.its['violations'])) if self.its else '-'
@@ -98,27 +101,57 @@ class Machine:
                 yield set(self.mapped(phase)) == {0}, f'no host IRQ is mapped when {name}'
         yield self.status == '0', 'the run as a whole: the kernel log, the ITS trace; see run.log'
 
+    def printed(self):
+        """What vlpictl printed in the emulated host, command by command."""
+        lines = re.findall(r'^# (\$ vlpictl .*|\|.*)$', self.read('tap'), re.M)
+        return [line if line.startswith('$') else line[2:] for line in lines]
+
     def tap_of(self, *words):
         return [(good, name) for good, name in self.tap if any(word in name for word in words)]
+
+
+DOCUMENT = """\
+# The report's own case
+
+Written by `{command}`; do not edit.
+
+On an emulated host with GICv4, Debian's QEMU runs a guest of the host's stock kernel through firmware, on a vhost-vdpa
+network device (vp_vdpa on a virtio-net function of the outer QEMU): four queue pairs, a host IRQ each, and two MSI-X
+vectors, so that all queues share one vLPI. And one with an NVMe and an igb by vfio-pci, where each vLPI has a host IRQ of
+its own. See tests/qemu/README.md.
+
+```text
+{tables}
+```
+"""
 
 
 def main():
     top, kernels, modes, cases = sys.argv[1], *(words.split() for words in sys.argv[2:5])
     passed = failed = 0
+    tables, printed = [], []
     for kernel in kernels:
         machines = [Machine(os.path.join(top, f'{kernel}-{mode}'), kernel, mode) for mode in modes]
-        table = [dict(machine.rows(cases)) for machine in machines]
-        first = max(len(name) for name in table[0])
-        print(f'\n{"Linux " + kernel:{first}} |', ' | '.join(f'{HEADS[mode]:18}' for mode in modes))
-        print('-' * first + '-+-' + '-+-'.join('-' * 18 for _ in modes))
-        for name in table[0]:
-            print(f'{name:{first}} |', ' | '.join(f'{column.get(name, "-"):18}' for column in table))
-        print()
+        columns = [dict(machine.rows(cases)) for machine in machines]
+        first = max(len(name) for name in columns[0])
+        tables += [f'{"Linux " + kernel:{first}} | ' + ' | '.join(f'{HEADS[mode]:18}' for mode in modes),
+                   '-' * first + '-+-' + '-+-'.join('-' * 18 for _ in modes)]
+        tables += [f'{name:{first}} | ' + ' | '.join(f'{column.get(name, "-"):18}' for column in columns)
+                   for name in columns[0]]
+        tables = [line.rstrip() for line in tables] + ['']
         for machine in machines:
+            if machine.printed():
+                printed += ['', f'On {machine.kernel}, as printed by the emulated host while the guest was up and had worked:',
+                            '', '```text', *machine.printed(), '```']
             for good, what in machine.verdict(cases):
                 passed, failed = passed + bool(good), failed + (not good)
                 print(f'{"ok" if good else "not ok"} - {kernel} {machine.mode}: {what}')
+    print('\n' + '\n'.join(tables))
     print(f'{passed} passed, {failed} failed')
+    if len(sys.argv) > 5:
+        with open(sys.argv[5], 'w', encoding='ascii') as file:
+            file.write(DOCUMENT.format(command=os.environ['COMMAND'], tables='\n'.join(tables[:-1])))
+            file.write('\n'.join(printed) + '\n')
     return int(failed > 0 or not passed)
 
 
