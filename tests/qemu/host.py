@@ -275,6 +275,12 @@ def dump():
     return {int(irq): tuple(rest) for irq, *rest in rows if irq != '-'}
 
 
+def totals():
+    """The broker's counters."""
+    out = subprocess.run(['/lab/vlpictl', 'status', '--json'], capture_output=True, text=True, check=True).stdout
+    return json.loads(out)['totals']
+
+
 def show(*command):
     out = subprocess.run(['/lab/vlpictl', *command], capture_output=True, text=True, check=False)
     print(f'# $ vlpictl {" ".join(command)}')
@@ -363,6 +369,7 @@ class Vdpa:
             if self.opts.broker:
                 clients = dump()
                 row['states'] = [clients.get(irq, ('none',))[0] for name, (irq, _) in after.items()]
+                row['totals'] = totals()
             if self.rows == 1 + (self.opts.reboots + 1) // 2:
                 self.show(after)
         finally:
@@ -430,6 +437,11 @@ def vdpa(opts):
     until(lambda: not interrupts(VDPA_IRQ), 30, 'vp_vdpa gives its IRQs back')
     marker(3)
     result('killed', {'warnings': log_lines('cut here')})
+    if opts.broker:
+        after = totals()
+        result('totals', after)
+        # The queues leave one by one, the holder first.
+        check('holders are promoted when queues are reset', after['promotions'] >= opts.reboots, str(after))
 
 
 # ---- VFIO ------------------------------------------------------------------------------------------------------------
@@ -467,7 +479,7 @@ def moved_by(work):
 
 def msi_count(guest, pattern):
     return sum(sum(map(int, re.findall(r' (\d+)(?= )', line.split(':', 1)[1].split('ITS')[0] + ' ')))
-               for line in guest.run('cat /proc/interrupts')[1].split('\n') if re.search(pattern, line) and ':' in line)
+               for line in guest.run(f'grep -E "{pattern}" /proc/interrupts')[1].split('\n') if re.search(pattern, line))
 
 
 def vfio(opts):
@@ -479,30 +491,34 @@ def vfio(opts):
         args += ['-device', f'vfio-pci,host={address},id={kind},rombar=0']
     guest = Guest(args)
     try:
-        for n in range(2):
-            guest.ready()
-            guest.run(f'ip addr add {NIC_NETWORK}.2/24 dev eth0; ip link set eth0 up; '
-                      'n=0; until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] || [ $n = 300 ]; do usleep 100000; n=$((n + 1)); done')
-            guest.run(f'ping -c 1 -W 10 {NIC_NETWORK}.1; in_img dd if=/dev/nvme0n1 of=/dev/null bs=4k count=16 iflag=direct')
+        for what in 'first boot', 'reboot', 'pause and resume':
+            if what == 'reboot':
+                guest.reboot()
+            if what == 'pause and resume':
+                guest.monitor('stop')
+                guest.monitor('cont')
+            else:
+                guest.ready()
+                guest.run(f'ip addr add {NIC_NETWORK}.2/24 dev eth0; ip link set eth0 up; n=0; '
+                          'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] || [ $n = 600 ]; do usleep 100000; n=$((n + 1)); done')
+                guest.run(f'ping -c 1 -W 10 {NIC_NETWORK}.1; in_img dd if=/dev/nvme0n1 of=/dev/null bs=4k count=16 iflag=direct')
             irqs = msi_count(guest, 'nvme')
             moved, (rc, out) = moved_by(lambda: guest.run(FIO.format(seconds=opts.seconds)))
             irqs = msi_count(guest, 'nvme') - irqs
             fields = [line for line in out.split('\n') if line.count(';') > 50]
             ios = int(fields[0].split(';')[7]) if rc == 0 and fields else 0
-            result('fio', {'iops': ios, 'guest': irqs, 'host': moved, 'boot': n})
-            check(f'fio on the NVMe, boot {n + 1}', ios > 0 and irqs > 0, f'{rc} {irqs} {out[-1500:]}')
-            check(f'no host handler runs for it, boot {n + 1}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
+            result('fio', {'iops': ios, 'guest': irqs, 'host': moved, 'after': what})
+            check(f'fio on the NVMe, {what}', ios > 0 and irqs > 0, f'{rc} {irqs} {out[-1500:]}')
+            check(f'no host handler runs for the NVMe, {what}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
             irqs = msi_count(guest, 'eth0')
             moved, seen = moved_by(lambda: traffic(guest, opts.seconds, NIC_NETWORK))
             irqs = msi_count(guest, 'eth0') - irqs
-            result('nic', {**seen, 'guest': irqs, 'host': moved, 'boot': n})
-            check(f'iperf3 on the NIC, boot {n + 1}', worked(seen) and irqs > 0, f'{seen} {irqs}')
-            check(f'no host handler runs for it, boot {n + 1}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
+            result('nic', {**seen, 'guest': irqs, 'host': moved, 'after': what})
+            check(f'iperf3 on the NIC, {what}', worked(seen) and irqs > 0, f'{seen} {irqs}')
+            check(f'no host handler runs for the NIC, {what}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
             marker(5)
-            if n == 0:
-                if opts.broker:
-                    show('dump')
-                guest.reboot()
+            if what == 'reboot' and opts.broker:
+                show('dump')
     except Late as late:
         guest.tail()
         check('the guest comes back', False, str(late))

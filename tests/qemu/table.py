@@ -66,6 +66,9 @@ class Machine:
             yield '  mapped, device unplugged', span(self.mapped(UNPLUGGED))
             yield '  mapped, QEMU killed', span(self.mapped(KILLED))
             yield '  seconds to boot', span([row.get('took') for row in work])
+            for total in self.results['totals']:
+                for name in 'promotions', 'signals', 'injections', 'forced_unmaps', 'repairs':
+                    yield f'broker: {name.replace("_", " ")}', str(total[name])
         if 'vfio' in cases:
             for name, what in ('fio', 'NVMe, 1:1'), ('nic', 'NIC, 1:1'):
                 rows = self.results[name]
@@ -133,11 +136,11 @@ def main():
     for kernel in kernels:
         machines = [Machine(os.path.join(top, f'{kernel}-{mode}'), kernel, mode) for mode in modes]
         columns = [dict(machine.rows(cases)) for machine in machines]
-        first = max(len(name) for name in columns[0])
+        first = max(len(name) for column in columns for name in column)
         tables += [f'{"Linux " + kernel:{first}} | ' + ' | '.join(f'{HEADS[mode]:18}' for mode in modes),
                    '-' * first + '-+-' + '-+-'.join('-' * 18 for _ in modes)]
         tables += [f'{name:{first}} | ' + ' | '.join(f'{column.get(name, "-"):18}' for column in columns)
-                   for name in columns[0]]
+                   for name in {name: 0 for column in columns for name in column}]
         tables = [line.rstrip() for line in tables] + ['']
         for machine in machines:
             if machine.printed():
