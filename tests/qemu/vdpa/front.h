@@ -17,6 +17,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_pci_modern.h>
 
 /* The SMMU drivers' MSI_IOVA_BASE, as with VFIO; QEMU's virt machine has no memory there. */
