@@ -154,7 +154,7 @@ class Guest:
         """Waits for the guest's next boot to end; the seconds it took."""
         # Not at the start of a line: the firmware's last words are escape sequences, without a new line.
         start = time.monotonic()
-        match = self.serial.wait(r'guest: ready, (\S+, EFI \w+)', self.at, self.BOOT, 'the guest boots')
+        match = self.serial.wait(r'guest: ready, (\S+, EFI (?:yes|no))', self.at, self.BOOT, 'the guest boots')
         self.at = match.end()
         say(f'guest: {match[1]}: ready after {time.monotonic() - start:.0f} s')
         return time.monotonic() - start

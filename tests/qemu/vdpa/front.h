@@ -62,4 +62,5 @@ static u16 vp_vdpa_get_vq_num_max(struct vdpa_device *vdpa)
 }
 
 /* The definition in vp_vdpa.c gets another name; where the function is only named, it is ours. */
-#define vp_vdpa_get_vq_num_max(arg) __maybe_unused vp_vdpa_get_own_vq_num_max(arg)
+static u16 __maybe_unused vp_vdpa_get_own_vq_num_max(struct vdpa_device *vdpa);
+#define vp_vdpa_get_vq_num_max(vdpa) vp_vdpa_get_own_vq_num_max(vdpa)
