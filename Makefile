@@ -23,7 +23,7 @@ help:
 	@echo '  make check       all tests, on both and on 6.12'
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
 	@echo '  make check-debug  under KASAN, lockdep, kmemleak, KCSAN ..., on kernels built for it: hours'
-	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker (not green yet)'
+	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker: an hour and a half'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
