@@ -73,7 +73,7 @@ class Machine:
             for name, what in ('fio', 'NVMe, 1:1'), ('nic', 'NIC, 1:1'):
                 rows = self.results[name]
                 yield f'{what}: guest interrupts', span([row['guest'] for row in rows])
-                yield '  handlers run in the host', span([row['host'] for row in rows])
+                yield f'{what}: host handlers run', span([row['host'] for row in rows])
             yield '  fio: reads a second', span([row['iops'] for row in self.results['fio']])
         late = [str(text).split(':', maxsplit=1)[0] for text in self.results['late']]
         yield 'waited for in vain', ', '.join(late) or 'nothing'
