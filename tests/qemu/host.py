@@ -319,7 +319,7 @@ def traffic(guest, seconds, network=NETWORK):
     if seen['ping'] == 100:
         return seen
     # The sums only: the guest's console is slow.
-    out = guest.run(f'in_img iperf3 -c {network}.1 --bidir -P 6 -t {seconds} -i 0 --connect-timeout 60000 -f m 2>&1 | '
+    out = guest.run(f'in_img iperf3 -c {network}.1 --bidir -P 6 -l 16K -t {seconds} -i 0 --connect-timeout 60000 -f m 2>&1 | '
                     'grep -E "SUM|error"')[1]
     for way, name in ('up', 'TX-C'), ('down', 'RX-C'):
         rate = re.findall(rf'^\[SUM\]\[{name}\].*?([\d.]+) Mbits/sec.*receiver', out, re.M)
