@@ -118,15 +118,24 @@ DOCUMENT = """\
 
 Written by `{command}`; do not edit.
 
-On an emulated host with GICv4, Debian's QEMU runs a guest of the host's stock kernel through firmware, on a vhost-vdpa
-network device (vp_vdpa on a virtio-net function of the outer QEMU): four queue pairs, a host IRQ each, and two MSI-X
-vectors, so that all queues share one vLPI. And one with an NVMe and an igb by vfio-pci, where each vLPI has a host IRQ of
-its own. See tests/qemu/README.md.
+On an emulated host with GICv4, Debian's QEMU runs a guest of the host's stock kernel, which boots through firmware:
+
+{cases}
+
+See tests/qemu/README.md.
 
 ```text
 {tables}
 ```
 """
+
+CASES = {
+    'vdpa': """\
+- on a vhost-vdpa network device (vp_vdpa on a virtio-net function of the outer QEMU) with four queue pairs, a host IRQ for
+  each queue, and two MSI-X vectors, so that all queues share one vLPI.""",
+    'vfio': """\
+- with an NVMe and an igb by vfio-pci, where each vLPI has a host IRQ of its own.""",
+}
 
 
 def main():
@@ -153,7 +162,8 @@ def main():
     print(f'{passed} passed, {failed} failed')
     if len(sys.argv) > 5:
         with open(sys.argv[5], 'w', encoding='ascii') as file:
-            file.write(DOCUMENT.format(command=os.environ['COMMAND'], tables='\n'.join(tables[:-1])))
+            file.write(DOCUMENT.format(command=os.environ['COMMAND'], tables='\n'.join(tables[:-1]),
+                                       cases='\n'.join(CASES[case] for case in CASES if case in cases)))
             file.write('\n'.join(printed) + '\n')
     return int(failed > 0 or not passed)
 
