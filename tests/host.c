@@ -241,7 +241,6 @@ static void aim(struct source *s, unsigned int cpu)
 
 FIXTURE(offline) {
 	struct sharers sh;
-	bool off;
 	int klog;
 };
 
@@ -266,15 +265,8 @@ FIXTURE_SETUP(offline)
 
 FIXTURE_TEARDOWN(offline)
 {
-	if (self->off)
-		second_cpu(true);
+	second_cpu(true);
 	sharers_free(&self->sh);
-}
-
-static void victim(FIXTURE_DATA(offline) *self, bool on)
-{
-	second_cpu(on);
-	self->off = !on;
 }
 
 VM_TEST_F(offline, while_all_fire)
@@ -285,13 +277,13 @@ VM_TEST_F(offline, while_all_fire)
 
 	for (unsigned int n = 1; n <= 3; n++) {
 		firing_start(&f, sh->src, sh->nr);
-		victim(self, false);
+		second_cpu(false);
 		before = taken(sh);
 		EXPECT_TRUE(takes(sh, before));
 		firing_stop(&f);
 		EXPECT_SOURCES("CPU offline, %u", n);
 		firing_start(&f, sh->src, sh->nr);
-		victim(self, true);
+		second_cpu(true);
 		before = taken(sh);
 		EXPECT_TRUE(takes(sh, before));
 		firing_stop(&f);
@@ -307,12 +299,12 @@ VM_TEST_F(offline, then_each_leaves)
 {
 	struct sharers *sh = &self->sh;
 
-	victim(self, false);
+	second_cpu(false);
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		detach(sh->src[i]);
 		EXPECT_SOURCES("offline, and %u left", i + 1);
 	}
-	victim(self, true);
+	second_cpu(true);
 	EXPECT_SOURCES("online, and all left");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
@@ -321,13 +313,13 @@ VM_TEST_F(offline, then_the_holder_comes_back)
 {
 	struct sharers *sh = &self->sh;
 
-	victim(self, false);
+	second_cpu(false);
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		detach(sh->src[i]);
 		sharers_attach(sh, i);
 		EXPECT_SOURCES("offline, and %u is back", i + 1);
 	}
-	victim(self, true);
+	second_cpu(true);
 	EXPECT_SOURCES("online again");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
@@ -336,14 +328,14 @@ VM_TEST_F(offline, then_vectors_off_and_on)
 {
 	struct sharers *sh = &self->sh;
 
-	victim(self, false);
+	second_cpu(false);
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		source_vectors(sh->src[i], false);
 		EXPECT_SOURCES("offline, and vector %u off", i + 1);
 		source_vectors(sh->src[i], true);
 		EXPECT_SOURCES("offline, and vector %u on", i + 1);
 	}
-	victim(self, true);
+	second_cpu(true);
 	EXPECT_SOURCES("online again");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
@@ -353,7 +345,7 @@ VM_TEST_F(offline, then_discard)
 {
 	struct sharers *sh = &self->sh;
 
-	victim(self, false);
+	second_cpu(false);
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		EXPECT_VERDICT(sh->src[i], HOST);
@@ -361,7 +353,7 @@ VM_TEST_F(offline, then_discard)
 	if (broker_loaded())
 		wait_for(!broker_bad_slots(true), "the vLPI is held again");
 	EXPECT_SOURCES("mapped again");
-	victim(self, true);
+	second_cpu(true);
 	EXPECT_SOURCES("online again");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
@@ -370,11 +362,11 @@ VM_TEST_F(offline, then_the_vm_ends)
 {
 	struct sharers *sh = &self->sh;
 
-	victim(self, false);
+	second_cpu(false);
 	vm_free(sh->vm);
 	sh->vm = NULL;
 	EXPECT_SOURCES("offline, and the VM has ended");
-	victim(self, true);
+	second_cpu(true);
 	EXPECT_SOURCES("online again");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }

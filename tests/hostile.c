@@ -37,10 +37,6 @@ struct nuisance {
 	/* Of each source: what is attached by this thread, in the VM and in its twin. */
 	bool here[SOURCES];
 	bool there[SOURCES];
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry[SOURCES + 1];
-	} routes;
 };
 
 /* A turn, and what puts everything back. Where @detached, the thread alone attaches the sources. */
@@ -135,40 +131,24 @@ static void resample_begin(struct nuisance *n)
 		die("eventfd: %m");
 }
 
+/* This thread alone touches the routes, until it has ended. */
 static bool set_routes(struct nuisance *n)
 {
-	struct kvm_irq_routing_entry *e = n->routes.entry;
-	struct kvm_irq_routing *r = n->sh->vm->routing;
-	unsigned int i;
+	static const uint32_t events[] = { SHARED_EVENT, OTHER_EVENT, NO_EVENT };
+	struct vm *vm = n->sh->vm;
 
-	/* What is not of the sources stays: the sentinel's. */
-	for (i = 0; i < r->nr; i++)
-		if (r->entries[i].gsi < SHARED_GSI || r->entries[i].gsi >= SHARED_GSI + SOURCES)
-			*e++ = r->entries[i];
-	for (i = 0; i < SOURCES; i++) {
-		static const uint32_t events[] = { SHARED_EVENT, OTHER_EVENT, NO_EVENT };
+	vm_route_batch(vm, true);
+	for (unsigned int gsi = SHARED_GSI; gsi < SHARED_GSI + SOURCES; gsi++) {
 		unsigned int way = rng_below(&n->rng, 5);
 
 		if (way == 4)
-			continue;
-		*e = (struct kvm_irq_routing_entry){
-			.gsi = SHARED_GSI + i,
-			.type = way == 3 ? KVM_IRQ_ROUTING_IRQCHIP : KVM_IRQ_ROUTING_MSI,
-		};
-		if (way == 3) {
-			e->u.irqchip.pin = PIN;
-		} else {
-			e->flags = KVM_MSI_VALID_DEVID;
-			e->u.msi.address_lo = (uint32_t)GUEST_GITS_TRANSLATER;
-			e->u.msi.address_hi = GUEST_GITS_TRANSLATER >> 32;
-			e->u.msi.data = events[way];
-			e->u.msi.devid = SHARED_DEVID;
-		}
-		e++;
+			vm_route_none(vm, gsi);
+		else if (way == 3)
+			vm_route_pin(vm, gsi, PIN);
+		else
+			vm_route_msi(vm, gsi, SHARED_DEVID, events[way]);
 	}
-	n->routes.head.nr = e - n->routes.entry;
-	must(ioctl(n->sh->vm->fd, KVM_SET_GSI_ROUTING, &n->routes) ? -errno : 0, 0,
-	     "KVM_SET_GSI_ROUTING");
+	vm_route_batch(vm, false);
 	return true;
 }
 
@@ -183,8 +163,7 @@ static bool resample_turn(struct nuisance *n)
 
 static void routes_end(struct nuisance *n)
 {
-	if (ioctl(n->sh->vm->fd, KVM_SET_GSI_ROUTING, n->sh->vm->routing))
-		die("KVM_SET_GSI_ROUTING: %m");
+	sharers_route_all(n->sh);
 }
 
 static void resample_end(struct nuisance *n)

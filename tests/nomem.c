@@ -341,10 +341,7 @@ static void back_to_the_beginning(struct sharers *sh)
 		source_drain(sh->src[i]);
 	}
 	vm_sentinel(sh->vm, true);
-	vm_route_batch(sh->vm, true);
-	for (unsigned int i = 0; i < sh->nr; i++)
-		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
-	vm_route_batch(sh->vm, false);
+	sharers_route_all(sh);
 }
 
 TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200)

@@ -17,10 +17,17 @@ void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, u
 	sh->nr = nr;
 	guest_boot(sh->vm);
 	sharers_map(sh);
-	for (unsigned int i = 0; i < nr; i++) {
+	for (unsigned int i = 0; i < nr; i++)
 		sh->src[i] = source_open(first + i);
+	sharers_route_all(sh);
+}
+
+void sharers_route_all(struct sharers *sh)
+{
+	vm_route_batch(sh->vm, true);
+	for (unsigned int i = 0; i < sh->nr; i++)
 		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
-	}
+	vm_route_batch(sh->vm, false);
 }
 
 void sharers_attach(struct sharers *sh, unsigned int i)

@@ -93,8 +93,6 @@ bool wait_more(struct wait *w)
 	return true;
 }
 
-#define SECOND_CPU		"/sys/devices/system/cpu/cpu1/online"
-
 static void online_cpus(cpu_set_t *set)
 {
 	FILE *f = fopen("/sys/devices/system/cpu/online", "r");
@@ -124,6 +122,8 @@ unsigned int host_cpus(void)
 	online_cpus(&set);
 	return CPU_COUNT(&set);
 }
+
+#define SECOND_CPU		"/sys/devices/system/cpu/cpu1/online"
 
 void second_cpu(bool online)
 {

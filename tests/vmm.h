@@ -500,6 +500,8 @@ void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsig
 /* The same in parts: the VM with its routes, and nothing attached. */
 void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
 void sharers_map(struct sharers *sh);
+/* The routes as sharers_prepare() has made them, in one call. */
+void sharers_route_all(struct sharers *sh);
 void sharers_attach(struct sharers *sh, unsigned int i);
 void sharers_attach_all(struct sharers *sh);
 void sharers_detach_all(struct sharers *sh);
