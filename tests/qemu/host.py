@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 
+import phases
+
 START = time.monotonic()
 TESTS = []
 
@@ -120,8 +122,11 @@ class Guest:
                 '-qmp', 'unix:/tmp/qmp,server=on,wait=off', '-S',
                 '-kernel', '/lab/vmlinuz', '-initrd', '/lab/initrd', '-append',
                 # As in tests/lab/run: the bounds of hang detectors are for real CPUs.
-                f'console=ttyAMA0 panic=-1 loglevel=5 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 {append}',
-                '-drive', 'if=none,id=tools,file=/dev/vda,format=raw,readonly=on', '-device', 'virtio-blk-device,drive=tools']
+                f'console=ttyAMA0 panic=-1 loglevel=5 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 {append}']
+        # Debian's programs; and its own kernel and initramfs once more, for kexec.
+        for name, file in ('tools', '/dev/vda'), ('kernel', '/lab/vmlinuz'), ('initrd', '/lab/initrd'):
+            args += ['-drive', f'if=none,id={name},file={file},format=raw,readonly=on',
+                     '-device', f'virtio-blk-device,drive={name},serial={name}']
         for pattern in self.trace:
             args += ['-trace', pattern]
         if self.firmware:
@@ -178,15 +183,34 @@ class Guest:
             raise Late(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
 
-    def event(self, name, start, bound=300):
-        """Waits for an event that QEMU's monitor tells of."""
-        return self.qmp.wait(rf'^.*"event": "{name}".*$', start, bound, f'QEMU says {name}')
+    def leads_to(self, event, action, bound=300):
+        """Does something, and waits for the event of which QEMU's monitor tells then."""
+        start = len(self.qmp.text)
+        action()
+        return self.qmp.wait(rf'^.*"event": "{event}".*$', start, bound, f'QEMU says {event}')
+
+    def leave(self, commands):
+        """Shell commands that this boot of the guest does not outlive."""
+        self.commands += 1
+        self.serial.send(f'command{self.commands} {commands}\n')
 
     def reboot(self):
-        start = len(self.qmp.text)
-        self.commands += 1
-        self.serial.send(f'command{self.commands} reboot -f\n')
-        self.event('RESET', start)
+        self.leads_to('RESET', lambda: self.leave('reboot -f'))
+
+    def reset(self):
+        self.leads_to('RESET', lambda: self.monitor('system_reset'))
+
+    def pause(self):
+        self.monitor('stop')
+        self.monitor('cont')
+
+    def kexec(self):
+        """The next kernel is started by this one: no reset, no firmware, and nobody stops the devices for it."""
+        rc, out = self.run('cat $(disk kernel) >/img/tmp/kernel && cat $(disk initrd) >/img/tmp/initrd && '
+                           'in_img kexec --load /tmp/kernel --initrd=/tmp/initrd --reuse-cmdline')
+        if rc:
+            raise Late(f'the guest loads its next kernel: {out}')
+        self.leave('in_img kexec --exec')
 
     def end(self, kill=False):
         if kill:
@@ -212,8 +236,19 @@ def interrupts(pattern):
     return found
 
 
+def bind(address, driver):
+    """Gives a PCI function to another driver."""
+    device = f'/sys/bus/pci/devices/{address}'
+    if os.path.exists(f'{device}/driver'):
+        if os.path.basename(os.path.realpath(f'{device}/driver')) == driver:
+            return
+        write(f'{device}/driver/unbind', address)
+    write(f'{device}/driver_override', driver)
+    write('/sys/bus/pci/drivers_probe', address)
+
+
 def marker(phase):
-    """A mark on the time line of the ITS trace."""
+    """A mark on the time line of the ITS trace; phases.py says which there are."""
     fd = os.open('/sys/bus/pci/devices/0000:00:00.0/config', os.O_WRONLY)
     os.pwrite(fd, bytes([phase]), 0x3c)
     os.close(fd)
@@ -252,10 +287,7 @@ def vdpa_device():
     bus = '/sys/bus/pci/devices'
     address = next(d for d in sorted(os.listdir(bus))
                    if read(f'{bus}/{d}/vendor') == '0x1af4' and read(f'{bus}/{d}/device') == '0x1041')
-    if os.path.exists(f'{bus}/{address}/driver'):
-        write(f'{bus}/{address}/driver/unbind', address)
-    write(f'{bus}/{address}/driver_override', 'vp-vdpa')
-    write('/sys/bus/pci/drivers_probe', address)
+    bind(address, 'vp-vdpa')
     subprocess.run(['vdpa', 'dev', 'add', 'name', 'vdpa0', 'mgmtdev', f'pci/{address}'], check=True)
     until(lambda: os.path.exists('/dev/vhost-vdpa-0'), 30, 'vhost-vdpa makes its device')
     return address
@@ -312,25 +344,33 @@ def queue_packets(guest):
     return found
 
 
-def traffic(guest, seconds, network=NETWORK):
-    """ping and iperf3, both ways; {'ping': lost packets in a hundred, 'up': Mbit/s, 'down': Mbit/s}"""
+CONNECTIONS, KB_EACH = 6, 256
+
+
+def traffic(guest, network=NETWORK):
+    """ping, iperf3 and an echo; {'ping': lost packets in a hundred, 'up': KB that iperf3 says arrived, 'back': KB}"""
+    # No amount of time is given to anything: on a slow machine, which this one is, it takes longer, and comes to no end
+    # only where something is lost.
     out = guest.run(f'ping -q -c 5 -i 0.2 -W 5 {network}.1')[1]
-    seen = {'ping': int((re.findall(r'(\d+)% packet loss', out) or [100])[0]), 'up': 0, 'down': 0}
+    seen = {'ping': int((re.findall(r'(\d+)% packet loss', out) or [100])[0]), 'up': 0, 'back': 0}
     if seen['ping'] == 100:
         return seen
-    # The sums only: the guest's console is slow.
-    out = guest.run(f'in_img iperf3 -c {network}.1 --bidir -P 6 -l 16K -t {seconds} -i 0 --connect-timeout 60000 -f m 2>&1 | '
-                    'grep -E "SUM|error"')[1]
-    for way, name in ('up', 'TX-C'), ('down', 'RX-C'):
-        rate = re.findall(rf'^\[SUM\]\[{name}\].*?([\d.]+) Mbits/sec.*receiver', out, re.M)
-        seen[way] = float(rate[-1]) if rate else 0
+    # The sums only: the guest's console is slow. With -i 0, iperf3 3.18 does not notice that it is done. With -R it waits
+    # for a last block, of which its server may have sent a part only: hence the echo.
+    out = guest.run(f'in_img iperf3 -c {network}.1 -P {CONNECTIONS} -l 16K -w 16K -n {CONNECTIONS * KB_EACH}K -i 1 '
+                    '--connect-timeout 60000 -f K 2>&1 | grep -E "SUM.*receiver|error"')[1]
+    arrived = re.findall(r'^\[SUM\].* ([\d.]+) ([KM])Bytes .*receiver', out, re.M)
+    if arrived:
+        seen['up'] = float(arrived[-1][0]) * {'K': 1, 'M': 1024}[arrived[-1][1]]
+    out += guest.run(f'in_img python3 - ask {network}.1 {CONNECTIONS} {KB_EACH} </echo')[1]
+    seen['back'] = int((re.findall(r'^back: (\d+) KB', out, re.M) or [0])[0])
     if not worked(seen):
         say('traffic:', seen, out)
     return seen
 
 
 def worked(seen):
-    return seen['ping'] == 0 and seen['up'] > 0 and seen['down'] > 0
+    return seen['ping'] == 0 and seen['up'] > 0 and seen['back'] == CONNECTIONS * KB_EACH
 
 
 VDPA_IRQ = r'vp-vdpa\[\S+\]-(?:\d+|config)'
@@ -358,7 +398,7 @@ class Vdpa:
             # Which flow goes to which queue is a matter of chance; a few rounds reach all of them. The guest counts from
             # its boot on; a few packets are its own talk with its neighbours.
             for _ in range(6):
-                row.update(traffic(self.guest, self.opts.seconds))
+                row.update(traffic(self.guest))
                 moved = [q for q, n in queue_packets(self.guest).items() if n >= 20]
                 if not worked(row) or len(moved) == 2 * PAIRS:
                     break
@@ -367,7 +407,7 @@ class Vdpa:
             row['handlers'] = {queue(name): n - before.get(name, (0, 0))[1] for name, (_, n) in after.items()}
             row['direct'] = sum(not n for name, n in row['handlers'].items()
                                 if name != 'config' and int(name) < 2 * PAIRS)
-            marker(1)
+            marker(phases.WORKED)
             if self.opts.broker:
                 clients = dump()
                 row['states'] = [clients.get(irq, ('none',))[0] for name, (irq, _) in after.items()]
@@ -398,6 +438,14 @@ class Vdpa:
             show('dump')
 
 
+def end_of_case(guest, pattern, phase, kill=True):
+    """The VMM goes; what the host is left with."""
+    guest.end(kill)
+    until(lambda: not interrupts(pattern), 30, 'the host has its IRQs back')
+    marker(phase)
+    result('gone', {'warnings': log_lines('cut here')})
+
+
 def vdpa(opts):
     """The report's case."""
     say(f'{vdpa_device()} is /dev/vhost-vdpa-0')
@@ -407,38 +455,35 @@ def vdpa(opts):
         case.work('the first boot')
         for n in range(opts.reboots):
             guest.reboot()
-            marker(2)
+            marker(phases.RESET)
             case.work(f'reboot {n + 1}')
-        start = len(guest.qmp.text)
-        guest.monitor('system_reset')
-        guest.event('RESET', start)
-        marker(2)
+        guest.reset()
+        marker(phases.RESET)
         case.work('system_reset')
+        guest.kexec()
+        case.work('kexec')
         # vp_vdpa cannot start a queue where it was stopped (its set_vq_state() says so): no traffic before the next boot.
-        guest.monitor('stop')
-        guest.monitor('cont')
+        guest.pause()
         guest.reboot()
-        marker(2)
+        marker(phases.RESET)
         case.work('pause, resume and reboot')
-        start = len(guest.qmp.text)
-        guest.monitor('device_del', id='nic')
-        guest.event('DEVICE_DELETED', start)
-        marker(4)
+        guest.leads_to('DEVICE_DELETED', lambda: guest.monitor('device_del', id='nic'))
+        marker(phases.UNPLUGGED)
         check('unplugged: the guest lives', guest.run('[ ! -e /sys/class/net/eth0 ]')[0] == 0)
-        result('unplugged', {'warnings': log_lines('cut here')})
-        guest.end()
-        # Once more, to be killed while it works.
+        end_of_case(guest, VDPA_IRQ, phases.GONE, kill=False)
+        # Twice more, to end in the middle of its work.
         case = Vdpa(opts)
         guest = case.guest
         case.work('a new QEMU')
+        end_of_case(guest, VDPA_IRQ, phases.GONE, kill=False)
+        case = Vdpa(opts)
+        guest = case.guest
+        case.work('another new QEMU')
     except Late as late:
         guest.tail()
         check('the guest comes back', False, str(late))
         result('late', str(late))
-    guest.end(kill=True)
-    until(lambda: not interrupts(VDPA_IRQ), 30, 'vp_vdpa gives its IRQs back')
-    marker(3)
-    result('killed', {'warnings': log_lines('cut here')})
+    end_of_case(guest, VDPA_IRQ, phases.GONE)
     if opts.broker:
         after = totals()
         result('totals', after)
@@ -458,12 +503,7 @@ def vfio_devices():
         kind = {'0x010802': 'nvme', '0x020000': 'nic'}.get(read(f'{bus}/{address}/class'))
         if not kind or read(f'{bus}/{address}/vendor') == '0x1af4':
             continue
-        driver = f'{bus}/{address}/driver'
-        if os.path.basename(os.path.realpath(driver)) != 'vfio-pci':
-            if os.path.exists(driver):
-                write(f'{driver}/unbind', address)
-            write(f'{bus}/{address}/driver_override', 'vfio-pci')
-            write('/sys/bus/pci/drivers_probe', address)
+        bind(address, 'vfio-pci')
         found[kind] = address
     return found
 
@@ -497,8 +537,7 @@ def vfio(opts):
             if what == 'reboot':
                 guest.reboot()
             if what == 'pause and resume':
-                guest.monitor('stop')
-                guest.monitor('cont')
+                guest.pause()
             else:
                 guest.ready()
                 guest.run(f'ip addr add {NIC_NETWORK}.2/24 dev eth0; ip link set eth0 up; n=0; '
@@ -513,22 +552,18 @@ def vfio(opts):
             check(f'fio on the NVMe, {what}', ios > 0 and irqs > 0, f'{rc} {irqs} {out[-1500:]}')
             check(f'no host handler runs for the NVMe, {what}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
             irqs = msi_count(guest, 'eth0')
-            moved, seen = moved_by(lambda: traffic(guest, opts.seconds, NIC_NETWORK))
+            moved, seen = moved_by(lambda: traffic(guest, NIC_NETWORK))
             irqs = msi_count(guest, 'eth0') - irqs
             result('nic', {**seen, 'guest': irqs, 'host': moved, 'after': what})
             check(f'iperf3 on the NIC, {what}', worked(seen) and irqs > 0, f'{seen} {irqs}')
             check(f'no host handler runs for the NIC, {what}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
-            marker(5)
             if what == 'reboot' and opts.broker:
                 show('dump')
     except Late as late:
         guest.tail()
         check('the guest comes back', False, str(late))
         result('late', str(late))
-    guest.end(kill=True)
-    until(lambda: not interrupts(VFIO_IRQ), 30, 'vfio-pci gives its IRQs back')
-    marker(6)
-    result('vfio-end', {'warnings': log_lines('cut here')})
+    end_of_case(guest, VFIO_IRQ, phases.VFIO_GONE)
 
 
 def main():
@@ -536,7 +571,7 @@ def main():
     parser.add_argument('case', choices=['boot', 'vdpa', 'vfio'])
     parser.add_argument('--broker', action='store_true', help='vlpi_broker is loaded')
     parser.add_argument('--vectors', type=int, default=2, help='MSI-X vectors of the network device')
-    parser.add_argument('--seconds', type=int, default=2, help='how long iperf3 runs, each way')
+    parser.add_argument('--seconds', type=int, default=3, help='how long fio runs')
     parser.add_argument('--reboots', type=int, default=3)
     parser.add_argument('--no-firmware', action='store_true', help='start the kernel directly, which is faster')
     parser.add_argument('--trace', action='append', default=[], help="trace events for QEMU's log")

@@ -10,8 +10,9 @@ import os
 import re
 import sys
 
+import phases
+
 VDPA_DEVICE = '00:05.0'             # as check-qemu places it
-WORKED, RESET, KILLED, UNPLUGGED = 1, 2, 3, 4     # host.py's markers
 HEADS = {'stock': 'stock', 'module': 'with vlpi_broker'}
 
 
@@ -61,10 +62,10 @@ class Machine:
             yield 'vDPA: starts and resets of the guest', str(len(work))
             yield '  of them, traffic on all queues', str(sum(row['works'] and row['queues'] == 8 for row in work))
             yield '  sharers whose handler was silent', span([row.get('direct') for row in work])
-            yield '  mapped to the shared vLPI', span(self.mapped(WORKED, most_of_one=True))
-            yield '  mapped, guest just reset', span(self.mapped(RESET))
-            yield '  mapped, device unplugged', span(self.mapped(UNPLUGGED))
-            yield '  mapped, QEMU killed', span(self.mapped(KILLED))
+            yield '  mapped to the shared vLPI', span(self.mapped(phases.WORKED, most_of_one=True))
+            yield '  mapped, guest just reset', span(self.mapped(phases.RESET))
+            yield '  mapped, device unplugged', span(self.mapped(phases.UNPLUGGED))
+            yield '  mapped, QEMU ended or killed', span(self.mapped(phases.GONE))
             yield '  seconds to boot', span([row.get('took') for row in work])
             for total in self.results['totals']:
                 for name in 'promotions', 'signals', 'injections', 'forced_unmaps', 'repairs':
@@ -92,15 +93,15 @@ class Machine:
             # What comes out of a newer stock kernel is told, not judged. 6.1 must show what the report says, or the
             # table shows nothing.
             if 'vdpa' in cases and self.kernel in ('5.10', '6.1'):
-                yield max(self.mapped(WORKED, most_of_one=True), default=0) > 1, 'several host IRQs are mapped to one vLPI'
+                yield max(self.mapped(phases.WORKED, most_of_one=True), default=0) > 1, 'several host IRQs are mapped to one vLPI'
                 yield any(row.get('warnings') for rows in self.results.values() for row in rows), 'the kernel warns'
             if 'vfio' in cases:
                 yield from self.tap_of('NVMe', 'NIC', 'host handler')
             return
         yield from self.tap
         if 'vdpa' in cases:
-            yield set(self.mapped(WORKED, most_of_one=True)) == {1}, 'one host IRQ is mapped to the shared vLPI, each time'
-            for phase, name in (RESET, 'the guest is reset'), (UNPLUGGED, 'the device is unplugged'), (KILLED, 'QEMU is killed'):
+            yield set(self.mapped(phases.WORKED, most_of_one=True)) == {1}, 'one host IRQ is mapped to the shared vLPI, each time'
+            for phase, name in (phases.RESET, 'the guest is reset'), (phases.UNPLUGGED, 'the device is unplugged'), (phases.GONE, 'QEMU has ended or was killed'):
                 yield set(self.mapped(phase)) == {0}, f'no host IRQ is mapped when {name}'
         yield self.status == '0', 'the run as a whole: the kernel log, the ITS trace; see run.log'
 
