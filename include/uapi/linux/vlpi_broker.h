@@ -167,6 +167,44 @@ struct vlpi_broker_dump {
 	__u64 generation;
 };
 
+/**
+ * enum vlpi_broker_why - why something happened
+ * @VLPI_BROKER_WHY_CONNECTED: irqbypass connected a producer with the irqfd.
+ * @VLPI_BROKER_WHY_VACANT: nobody held the slot.
+ * @VLPI_BROKER_WHY_HELD: another holds the slot.
+ * @VLPI_BROKER_WHY_REFUSED: KVM or the irqchip turned the host IRQ down, with the errno given.
+ * @VLPI_BROKER_WHY_LEFT: the producer, or the irqfd, is going.
+ * @VLPI_BROKER_WHY_REROUTED: the route of the irqfd leads elsewhere now, or the guest's tables do.
+ * @VLPI_BROKER_WHY_KVM: KVM removed the mapping by itself (DISCARD, MAPD, the end of the VM).
+ * @VLPI_BROKER_WHY_REVOKED: the broker took the mapping back.
+ * @VLPI_BROKER_WHY_LEAKED: KVM did not unmap it when it should have.
+ * @VLPI_BROKER_WHY_STRAY: found forwarded, and in nobody's book, when the module was loaded.
+ * @VLPI_BROKER_WHY_THREAD: by the fallback thread (tracepoints only).
+ * @VLPI_BROKER_WHY_INLINE: by the wake-up itself (tracepoints only).
+ * @VLPI_BROKER_WHY_TAKEN: another host IRQ is mapped to that vLPI.
+ * @VLPI_BROKER_WHY_UNKNOWN: the host IRQ is in nobody's book.
+ * @VLPI_BROKER_WHY_ELSEWHERE: that host IRQ is mapped to another vLPI, or was to be.
+ * @VLPI_BROKER_WHY_NO_LPI: the guest has no LPI there, or has its ITS or its LPIs off.
+ */
+enum vlpi_broker_why {
+	VLPI_BROKER_WHY_CONNECTED = 0,
+	VLPI_BROKER_WHY_VACANT = 1,
+	VLPI_BROKER_WHY_HELD = 2,
+	VLPI_BROKER_WHY_REFUSED = 3,
+	VLPI_BROKER_WHY_LEFT = 4,
+	VLPI_BROKER_WHY_REROUTED = 5,
+	VLPI_BROKER_WHY_KVM = 6,
+	VLPI_BROKER_WHY_REVOKED = 7,
+	VLPI_BROKER_WHY_LEAKED = 8,
+	VLPI_BROKER_WHY_STRAY = 9,
+	VLPI_BROKER_WHY_THREAD = 10,
+	VLPI_BROKER_WHY_INLINE = 11,
+	VLPI_BROKER_WHY_TAKEN = 12,
+	VLPI_BROKER_WHY_UNKNOWN = 13,
+	VLPI_BROKER_WHY_ELSEWHERE = 14,
+	VLPI_BROKER_WHY_NO_LPI = 15,
+};
+
 /* Sizes as first published: the least that the kernel accepts. */
 #define VLPI_BROKER_INFO_SIZE_VER1	160
 #define VLPI_BROKER_CLIENT_SIZE_VER1	120
