@@ -226,7 +226,7 @@ static struct vb_slot *ledger_drop_mapping(struct vb_client *client)
  */
 int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
 {
-	enum vb_why why = VB_UNKNOWN;
+	enum vlpi_broker_why why = VLPI_BROKER_WHY_UNKNOWN;
 	struct vb_client *client;
 	struct vb_slot *slot;
 	unsigned long flags;
@@ -240,14 +240,14 @@ int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
 			ret = -EBUSY;
 	} else if (!slot) {
 		ret = -EBUSY;
-		why = VB_ELSEWHERE;
+		why = VLPI_BROKER_WHY_ELSEWHERE;
 	} else if (slot->vm->key != vm_key || slot->vintid != vintid) {
 		ret = client->granting ? -EAGAIN : -EBUSY;
-		why = VB_ELSEWHERE;
+		why = VLPI_BROKER_WHY_ELSEWHERE;
 	} else if (!client->mapped) {
 		if (!client->granting || slot->mapped) {
 			ret = -EBUSY;
-			why = VB_TAKEN;
+			why = VLPI_BROKER_WHY_TAKEN;
 		} else {
 			client->mapped = true;
 			slot->mapped = client;
@@ -310,7 +310,7 @@ bool broker_unmapped(u32 host_irq)
 			WRITE_ONCE(client->vm->changes, client->vm->changes + 1);
 		}
 		trace_unmap(client->vm->id, slot ? slot->vintid : 0, host_irq,
-			    behind ? VB_KVM : VB_REVOKED, 0);
+			    behind ? VLPI_BROKER_WHY_KVM : VLPI_BROKER_WHY_REVOKED, 0);
 	}
 	raw_spin_unlock_irqrestore(&ledger, flags);
 	/* Whoever is raising it is done when this has the lock. */
@@ -491,7 +491,7 @@ static void slot_set_served(struct vb_slot *slot)
 }
 
 /* Map @client's host IRQ to the slot's vLPI. */
-static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vb_why why)
+static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vlpi_broker_why why)
 {
 	int ret;
 
@@ -518,7 +518,8 @@ static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vb_why 
 		atomic64_inc(&count.grant_failures);
 		client->state = VLPI_BROKER_UNMAPPABLE;
 		client->error = -ret;
-		trace_wait(client->vm->id, slot->vintid, client->host_irq, VB_REFUSED, ret);
+		trace_wait(client->vm->id, slot->vintid, client->host_irq,
+			   VLPI_BROKER_WHY_REFUSED, ret);
 		return ret;
 	}
 	atomic64_inc(&count.grants);
@@ -533,7 +534,7 @@ static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vb_why 
  * Give the slot to the first in the queue that can have it, unless it is held. Whoever gets it has
  * the vLPI raised once: KVM's add sends a DISCARD, which drops an edge that was pending.
  */
-static void slot_fill(struct vb_slot *slot, enum vb_why why)
+static void slot_fill(struct vb_slot *slot, enum vlpi_broker_why why)
 {
 	struct vb_client *client;
 
@@ -541,7 +542,8 @@ static void slot_fill(struct vb_slot *slot, enum vb_why why)
 	lockdep_assert_held(&slot->lock);
 
 	if (slot->holder && !READ_ONCE(slot->holder->mapped)) {
-		trace_demote(slot->vm->id, slot->vintid, slot->holder->host_irq, VB_KVM, 0);
+		trace_demote(slot->vm->id, slot->vintid, slot->holder->host_irq,
+			     VLPI_BROKER_WHY_KVM, 0);
 		shim_was_unmapped(slot->holder);
 		slot->holder->state = VLPI_BROKER_WAITER;
 		slot->holder->error = 0;
@@ -569,7 +571,7 @@ static void slot_fill(struct vb_slot *slot, enum vb_why why)
 }
 
 /* Take the mapping back from the holder, whatever KVM makes of it. */
-static void slot_revoke(struct vb_slot *slot, enum vb_why why)
+static void slot_revoke(struct vb_slot *slot, enum vlpi_broker_why why)
 {
 	struct vb_client *client = slot->holder;
 
@@ -612,7 +614,7 @@ static void slot_join(struct vb_slot *slot, struct vb_client *client)
  * that. If nobody can be, the vLPI is raised once in software: taking the mapping back sent a
  * DISCARD, which drops an edge that was pending.
  */
-static void slot_leave(struct vb_client *client, enum vb_why why)
+static void slot_leave(struct vb_client *client, enum vlpi_broker_why why)
 {
 	struct vb_slot *slot = slot_of(client);
 	bool held;
@@ -657,7 +659,7 @@ static struct vb_slot *place(struct vb_client *client)
 	generation++;
 	ret = shim_resolve(client, &vintid);
 	if (slot && (ret || slot->vintid != vintid)) {
-		slot_leave(client, VB_REROUTED);
+		slot_leave(client, VLPI_BROKER_WHY_REROUTED);
 		slot = NULL;
 	}
 	if (!ret && !slot) {
@@ -671,7 +673,8 @@ static struct vb_slot *place(struct vb_client *client)
 	}
 	if (ret) {
 		if (ret != -EPROTONOSUPPORT && client->state != VLPI_BROKER_UNRESOLVED)
-			trace_resolve_fail(client->vm->id, 0, client->host_irq, VB_NO_LPI, ret);
+			trace_resolve_fail(client->vm->id, 0, client->host_irq,
+					   VLPI_BROKER_WHY_NO_LPI, ret);
 		client->error = ret == -EPROTONOSUPPORT ? 0 : -ret;
 		client->state = ret == -EPROTONOSUPPORT ? VLPI_BROKER_NOT_MSI :
 							  VLPI_BROKER_UNRESOLVED;
@@ -701,7 +704,7 @@ static struct vb_slot *place(struct vb_client *client)
 static void fill(struct vb_slot *slot)
 {
 	mutex_lock(&slot->lock);
-	slot_fill(slot, VB_VACANT);
+	slot_fill(slot, VLPI_BROKER_WHY_VACANT);
 	mutex_unlock(&slot->lock);
 }
 
@@ -713,7 +716,7 @@ static void arbitrate(struct vb_client *client)
 	if (slot)
 		fill(slot);
 	if (client->state == VLPI_BROKER_WAITER)
-		trace_wait(client->vm->id, slot->vintid, client->host_irq, VB_HELD, 0);
+		trace_wait(client->vm->id, slot->vintid, client->host_irq, VLPI_BROKER_WHY_HELD, 0);
 	note_settled(client);
 }
 
@@ -804,7 +807,7 @@ struct vb_vm *broker_remove(struct vb_client *client)
 	bool last;
 
 	mutex_lock(&arbiter);
-	slot_leave(client, VB_LEFT);
+	slot_leave(client, VLPI_BROKER_WHY_LEFT);
 	list_del(&client->list);
 	list_del(&client->of_vm);
 	generation++;
@@ -830,7 +833,7 @@ void broker_attach(struct vb_client *client, u32 host_irq)
 	mutex_lock(&arbiter);
 	atomic64_inc(&count.attaches);
 	client->host_irq = host_irq;
-	trace_attach(client->vm->id, 0, host_irq, VB_CONNECTED, 0);
+	trace_attach(client->vm->id, 0, host_irq, VLPI_BROKER_WHY_CONNECTED, 0);
 	arbitrate(client);
 	mutex_unlock(&arbiter);
 }
@@ -846,7 +849,7 @@ void broker_attach(struct vb_client *client, u32 host_irq)
 void broker_detach(struct vb_client *client)
 {
 	mutex_lock(&arbiter);
-	slot_leave(client, VB_LEFT);
+	slot_leave(client, VLPI_BROKER_WHY_LEFT);
 	ledger_unbook(client);
 	client->state = VLPI_BROKER_IDLE;
 	client->error = 0;
@@ -1073,17 +1076,17 @@ void broker_count_signal(struct vb_client *client)
 	atomic64_inc(&count.signals);
 	if (trace_fallback_signal_enabled())
 		trace_fallback_signal(client->vm->id, vintid_of(client),
-				      READ_ONCE(client->host_irq), VB_HELD, 0);
+				      READ_ONCE(client->host_irq), VLPI_BROKER_WHY_HELD, 0);
 }
 
 /**
  * broker_count_injection - an interrupt was raised for signals taken
  * @client: whose.
- * @how: VB_THREAD or VB_INLINE.
+ * @how: VLPI_BROKER_WHY_THREAD or VLPI_BROKER_WHY_INLINE.
  *
  * Context: any.
  */
-void broker_count_injection(struct vb_client *client, enum vb_why how)
+void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how)
 {
 	atomic64_inc(&client->injections);
 	atomic64_inc(&count.injections);
@@ -1109,7 +1112,7 @@ void broker_count_forced_unmap(u32 host_irq)
 	client = ledger_find(host_irq);
 	slot = client ? ledger_slot(client) : NULL;
 	trace_forced_unmap(client ? client->vm->id : 0, slot ? slot->vintid : 0, host_irq,
-			   client ? VB_LEAKED : VB_STRAY, 0);
+			   client ? VLPI_BROKER_WHY_LEAKED : VLPI_BROKER_WHY_STRAY, 0);
 	raw_spin_unlock_irqrestore(&ledger, flags);
 }
 

@@ -9,8 +9,6 @@
 
 #include <linux/vlpi_broker.h>
 
-#include "why.h"
-
 struct kthread_worker;
 struct vb_slot;
 
@@ -112,7 +110,7 @@ bool broker_is_due(struct vb_client *client);
 void broker_count_signal(struct vb_client *client);
 struct vb_slot *broker_lock_slot(struct vb_client *client);
 void broker_unlock_slot(struct vb_slot *slot);
-void broker_count_injection(struct vb_client *client, enum vb_why how);
+void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how);
 
 int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
 void broker_gate_failed(u32 host_irq);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/vlpi_broker: INFO and DUMP, as include/uapi/linux/vlpi_broker.h has them.
+ * /dev/vlpi_broker: INFO and DUMP, and the latest changes, as include/uapi/linux/vlpi_broker.h has
+ * them.
  *
- * Reading it changes nothing, and stops no VM: it takes the arbiter's mutex, for as long as it
- * takes to describe at most DUMP_MAX clients, and no lock of KVM's. The node is for root: it names
- * processes and host IRQs.
+ * Asking changes nothing, and stops no VM. A DUMP takes the arbiter's mutex, for as long as it
+ * takes to describe at most DUMP_MAX clients, and no lock of KVM's; a read() takes none of either.
+ * The node is for root: it names processes and host IRQs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,13 +17,20 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 
 #include "broker.h"
 #include "chardev.h"
+#include "events.h"
 
 #define DUMP_MAX 4096
+/* Records on the way to a reader, on the stack. */
+#define BATCH 8
 
 static_assert(sizeof(struct vlpi_broker_info) >= VLPI_BROKER_INFO_SIZE_VER1);
 static_assert(sizeof(struct vlpi_broker_client) >= VLPI_BROKER_CLIENT_SIZE_VER1);
@@ -128,11 +136,101 @@ static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	}
 }
 
+/**
+ * struct reader - what an open file has read
+ * @lock: one read() at a time moves @next.
+ * @next: number of the record to be read next; read without @lock too.
+ */
+struct reader {
+	struct mutex lock; /* of read() */
+	u64 next;
+};
+
+static int chardev_open(struct inode *inode, struct file *file)
+{
+	struct reader *reader = kzalloc(sizeof(*reader), GFP_KERNEL_ACCOUNT);
+
+	if (!reader)
+		return -ENOMEM;
+	mutex_init(&reader->lock);
+	reader->next = 1;
+	file->private_data = reader;
+	return stream_open(inode, file);
+}
+
+static int chardev_release(struct inode *inode, struct file *file)
+{
+	struct reader *reader = file->private_data;
+
+	mutex_destroy(&reader->lock);
+	kfree(reader);
+	return 0;
+}
+
+/*
+ * Copy out what there is and fits; a record counts as read when all of it has got there. Returns
+ * how many bytes, 0 where there is no record.
+ */
+static ssize_t copy_events(struct reader *reader, struct iov_iter *to)
+{
+	struct vlpi_broker_event batch[BATCH];
+	ssize_t done = 0;
+	size_t room;
+	int i, n;
+
+	lockdep_assert_held(&reader->lock);
+
+	do {
+		room = iov_iter_count(to) / sizeof(batch[0]);
+		n = events_copy(reader->next, batch, min_t(size_t, room, BATCH));
+		for (i = 0; i < n; i++) {
+			if (copy_to_iter(&batch[i], sizeof(batch[i]), to) != sizeof(batch[i]))
+				return done ?: -EFAULT;
+			WRITE_ONCE(reader->next, batch[i].seq + 1);
+			done += sizeof(batch[i]);
+		}
+	} while (n == BATCH);
+	return done;
+}
+
+static ssize_t chardev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct reader *reader = iocb->ki_filp->private_data;
+	ssize_t ret;
+
+	if (iov_iter_count(to) < sizeof(struct vlpi_broker_event))
+		return -EINVAL;
+	for (;;) {
+		if (mutex_lock_interruptible(&reader->lock))
+			return -ERESTARTSYS;
+		ret = copy_events(reader, to);
+		mutex_unlock(&reader->lock);
+		if (ret)
+			return ret;
+		if (iocb->ki_filp->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		ret = events_wait(&reader->next);
+		if (ret)
+			return ret;
+	}
+}
+
+static __poll_t chardev_poll(struct file *file, poll_table *table)
+{
+	struct reader *reader = file->private_data;
+
+	events_poll_wait(file, table);
+	return events_pending(READ_ONCE(reader->next)) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
 static const struct file_operations chardev_fops = {
 	.owner = THIS_MODULE,
+	.open = chardev_open,
+	.release = chardev_release,
+	.read_iter = chardev_read_iter,
+	.poll = chardev_poll,
 	.unlocked_ioctl = chardev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = noop_llseek,
 };
 
 static struct miscdevice chardev = {

@@ -63,7 +63,7 @@ static void inject(struct kthread_work *work)
 	slot = broker_lock_slot(&port->client);
 	shim_raise(&port->client);
 	broker_unlock_slot(slot);
-	broker_count_injection(&port->client, VB_THREAD);
+	broker_count_injection(&port->client, VLPI_BROKER_WHY_THREAD);
 }
 
 /* Is a signal of this irqfd taken? It has been seen to then, or will be. */
@@ -75,7 +75,7 @@ static bool take_signal(struct vb_port *port)
 		if (!broker_raise(&port->client))
 			return false;
 		broker_count_signal(&port->client);
-		broker_count_injection(&port->client, VB_INLINE);
+		broker_count_injection(&port->client, VLPI_BROKER_WHY_INLINE);
 		return true;
 	}
 	/* Pairs with fallback_prepare(). */

@@ -13,6 +13,7 @@
 
 #include "broker.h"
 #include "chardev.h"
+#include "events.h"
 #include "fallback.h"
 #include "hook.h"
 #include "irqbypass_hook.h"
@@ -75,7 +76,8 @@ static const struct shim_events shim_events = {
 };
 
 /*
- * The watch and the gate come first, so that nothing is mapped that they do not see; KVM's
+ * What happens is recorded from before the first thing can happen until after the last. The watch
+ * and the gate come before all other hooks, so that nothing is mapped that they do not see; KVM's
  * registrations last, when there is everything that a client needs. What was there before is taken
  * over then: from the first client on the module can't fail to load, as it could not leave.
  */
@@ -83,9 +85,12 @@ static int __init vlpi_broker_init(void)
 {
 	int ret;
 
-	ret = bypass_prepare();
+	ret = events_init();
 	if (ret)
 		return ret;
+	ret = bypass_prepare();
+	if (ret)
+		goto stop_events;
 	fallback_init(bypass_kick);
 	ret = shim_init(&shim_events);
 	if (ret)
@@ -106,6 +111,8 @@ remove_shim:
 drain:
 	hook_drain();
 	bypass_finish();
+stop_events:
+	events_exit();
 	return ret;
 }
 
@@ -118,6 +125,7 @@ static void __exit vlpi_broker_exit(void)
 	shim_remove_hooks();
 	hook_drain();
 	bypass_finish();
+	events_exit();
 }
 
 module_init(vlpi_broker_init);

@@ -28,7 +28,7 @@
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 
-#include "why.h"
+#include <linux/vlpi_broker.h>
 
 #define VB_WHYS \
 	VB_WHY(CONNECTED, "connected") \
@@ -51,17 +51,17 @@
 /* For the readers of raw events, which know enums by number only. */
 #undef VB_WHY
 #undef VB_WHY_END
-#define VB_WHY(name, text)	TRACE_DEFINE_ENUM(VB_##name);
-#define VB_WHY_END(name, text)	TRACE_DEFINE_ENUM(VB_##name);
+#define VB_WHY(name, text)	TRACE_DEFINE_ENUM(VLPI_BROKER_WHY_##name);
+#define VB_WHY_END(name, text)	TRACE_DEFINE_ENUM(VLPI_BROKER_WHY_##name);
 VB_WHYS
 
 #undef VB_WHY
 #undef VB_WHY_END
-#define VB_WHY(name, text)	{ VB_##name, text },
-#define VB_WHY_END(name, text)	{ VB_##name, text }
+#define VB_WHY(name, text)	{ VLPI_BROKER_WHY_##name, text },
+#define VB_WHY_END(name, text)	{ VLPI_BROKER_WHY_##name, text }
 
 DECLARE_EVENT_CLASS(vlpi_broker_change,
-	TP_PROTO(u64 vm, u32 vintid, u32 host_irq, enum vb_why why, int error),
+	TP_PROTO(u64 vm, u32 vintid, u32 host_irq, enum vlpi_broker_why why, int error),
 	TP_ARGS(vm, vintid, host_irq, why, error),
 	TP_STRUCT__entry(
 		__field(u64, vm)
@@ -84,7 +84,7 @@ DECLARE_EVENT_CLASS(vlpi_broker_change,
 
 #define VB_EVENT(name) \
 	DEFINE_EVENT(vlpi_broker_change, name, \
-		TP_PROTO(u64 vm, u32 vintid, u32 host_irq, enum vb_why why, int error), \
+		TP_PROTO(u64 vm, u32 vintid, u32 host_irq, enum vlpi_broker_why why, int error), \
 		TP_ARGS(vm, vintid, host_irq, why, error))
 
 VB_EVENT(attach);

@@ -9,10 +9,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@
 #define INFO_KNOWN		sizeof(struct vlpi_broker_info)
 #define DUMP_KNOWN		sizeof(struct vlpi_broker_dump)
 #define CLIENT_KNOWN		sizeof(struct vlpi_broker_client)
+#define EVENT_KNOWN		sizeof(struct vlpi_broker_event)
 /* The module takes structures of up to a page. */
 #define ROOM			(2 * page)
 
@@ -131,6 +134,8 @@ struct caller {
 	unsigned int bad;
 	bool ended;
 	bool may_write;
+	bool waits;		/* the file has no O_NONBLOCK */
+	uint64_t seq;		/* of the last event that was read from it */
 	int fd;
 	/* Two pages, the second can't be read; two pages that can't be written; the entries. */
 	unsigned char *edge, *readonly, *entries;
@@ -371,15 +376,92 @@ static void call_dump(struct caller *c)
 	}
 }
 
+/* What was read is whole records that come after those read before, @room bytes at the most. */
+static void look_at_events(struct caller *c, const unsigned char *at, ssize_t len, size_t room)
+{
+	struct vlpi_broker_event e;
+
+	if (len % EVENT_KNOWN || len > (ssize_t)room) {
+		complain(c, "read()", 0, "whole records, where there is room", len);
+		return;
+	}
+	for (; len; at += EVENT_KNOWN, len -= EVENT_KNOWN) {
+		memcpy(&e, at, sizeof(e));
+		if (e.size != EVENT_KNOWN || e.seq <= c->seq || !e.time_ns ||
+		    e.type < VLPI_BROKER_EVENT_ATTACH ||
+		    e.type > VLPI_BROKER_EVENT_RESOLVE_FAIL || e.why > VLPI_BROKER_WHY_NO_LPI ||
+		    e.error > 4095)
+			complain(c, "read() of an impossible event", 0, "an event", e.size);
+		c->seq = e.seq;
+	}
+}
+
+static void call_read(struct caller *c)
+{
+	static const size_t sizes[] = {
+		0, 1, 8, EVENT_KNOWN - 1, EVENT_KNOWN, EVENT_KNOWN, EVENT_KNOWN + 1,
+		2 * EVENT_KNOWN, 5 * EVENT_KNOWN + 8, 9 * EVENT_KNOWN, 1 << 20, SSIZE_MAX, SIZE_MAX,
+	};
+	size_t size = sizes[rng_below(&c->rng, ARRAY_SIZE(sizes))], readable, writable, first;
+	enum where where = somewhere(&c->rng);
+	struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLOUT | POLLPRI };
+	unsigned char *at;
+	struct iovec iov[2];
+	bool there = false, vector;
+	ssize_t len;
+	int ret;
+
+	if (rng_below(&c->rng, 2)) {
+		ret = poll(&p, 1, 0);
+		there = ret == 1;
+		if (ret < 0 || (ret && p.revents != POLLIN))
+			complain(c, "poll()", ret < 0 ? errno : 0, "nothing or POLLIN", p.revents);
+	}
+	at = place(c, where, size, &readable, &writable);
+	if (readable)
+		put(at, where, readable, "", 0);
+	vector = size <= ROOM && !rng_below(&c->rng, 4);
+	if (vector) {
+		/* A record may lie across two places. */
+		first = rng_below(&c->rng, size + 1);
+		iov[0] = (struct iovec){ at, first };
+		iov[1] = (struct iovec){ at + first, size - first };
+		len = readv(c->fd, iov, 2);
+	} else {
+		len = read(c->fd, at, size);
+	}
+	ret = len < 0 ? errno : 0;
+	/* The kernel looks at the address first, where it can't be one of this process. */
+	if (where == KERNEL || size >= SSIZE_MAX) {
+		if (ret != EFAULT && ret != EINVAL)
+			complain(c, "read() to nowhere", ret, "EFAULT or EINVAL", size);
+		c->refused++;
+	} else if (vector && !size) {
+		/* Of that the module does not hear. */
+		expect(c, "readv()", ret, 0, size);
+	} else if (size < EVENT_KNOWN) {
+		expect(c, "read()", ret, EINVAL, size);
+	} else if (ret == EAGAIN && !there && !c->waits) {
+		c->refused++;
+	} else {
+		expect(c, "read()", ret, writable < EVENT_KNOWN ? EFAULT : 0, size);
+		if (!ret)
+			look_at_events(c, at, len, size < writable ? size : writable);
+		/* Of a record that did not fit behind the last one, the beginning is there. */
+		if (!ret && where == GOOD && len + EVENT_KNOWN <= ROOM && !untouched(at, len, ROOM))
+			complain(c, "read() beyond its records", ret, "only what was asked for",
+				 size);
+	}
+}
+
 /* Numbers that mean nothing, and calls that it does not have. */
 static void call_anything(struct caller *c)
 {
 	unsigned int cmd = rng_below(&c->rng, ~0U);
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	int want = ENOTTY, ret;
 	void *m;
 
-	switch (rng_below(&c->rng, 7)) {
+	switch (rng_below(&c->rng, 6)) {
 	case 0:
 		cmd = _IOC(rng_below(&c->rng, 4), VLPI_BROKER_IOC_MAGIC, rng_below(&c->rng, 256),
 			   rng_below(&c->rng, 1 << 13));
@@ -396,8 +478,8 @@ static void call_anything(struct caller *c)
 		ret = call(c, cmd, c->edge);
 		break;
 	case 2:
-		want = EINVAL;
-		ret = read(c->fd, c->edge, 1 + rng_below(&c->rng, page)) < 0 ? errno : 0;
+		want = ESPIPE;
+		ret = pread(c->fd, c->edge, 1 + rng_below(&c->rng, page), 0) < 0 ? errno : 0;
 		break;
 	case 3:
 		want = c->may_write ? EINVAL : EBADF;
@@ -408,13 +490,8 @@ static void call_anything(struct caller *c)
 		m = mmap(NULL, page, PROT_READ, MAP_SHARED, c->fd, 0);
 		ret = m == MAP_FAILED ? errno : 0;
 		break;
-	case 5:
-		/* A file without poll() is always ready. */
-		want = 0;
-		ret = poll(&p, 1, 0) == 1 && !(p.revents & (POLLERR | POLLNVAL)) ? 0 : EIO;
-		break;
 	default:
-		want = 0;
+		want = ESPIPE;
 		ret = lseek(c->fd, rng_below(&c->rng, ~0U), SEEK_SET) < 0 ? errno : 0;
 	}
 	expect(c, "what it does not have", ret, want, cmd);
@@ -423,7 +500,10 @@ static void call_anything(struct caller *c)
 static void open_again(struct caller *c)
 {
 	c->may_write = rng_below(&c->rng, 2);
-	c->fd = open(DEVICE, (c->may_write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	c->waits = !rng_below(&c->rng, 4);
+	c->seq = 0;
+	c->fd = open(DEVICE, (c->may_write ? O_RDWR : O_RDONLY) | (c->waits ? 0 : O_NONBLOCK) |
+		     O_CLOEXEC);
 	if (c->fd < 0)
 		die(DEVICE ": %m");
 }
@@ -437,12 +517,14 @@ static void *call_on(void *arg)
 	open_again(c);
 	cover = kcov_begin(&kcov);
 	for (unsigned int i = 0; i < c->calls; i++) {
-		unsigned int what = rng_below(&c->rng, 10);
+		unsigned int what = rng_below(&c->rng, 12);
 
 		if (what < 3)
 			call_info(c);
 		else if (what < 8)
 			call_dump(c);
+		else if (what < 10)
+			call_read(c);
 		else
 			call_anything(c);
 		kcov_collect(cover);
@@ -510,7 +592,10 @@ TEST_F_TIMEOUT(chardev, answers_as_it_says, 3600)
 	note("seed %u", seed);
 	for (unsigned int i = 0; i < CALLERS; i++)
 		caller_begin(&self->caller[i], seed + i, calls);
-	/* Clients come and go; one stays, so that there is always something to tell. */
+	/*
+	 * Clients come and go, so that no read() waits for long; one stays, so that there is always
+	 * something to tell.
+	 */
 	while (going) {
 		unsigned int i = 1 + changes++ % (sh->nr - 1);
 
@@ -548,6 +633,7 @@ TEST_F_TIMEOUT(chardev, answers_as_it_says, 3600)
 static int as_nobody(int inherited)
 {
 	struct vlpi_broker_info info = { .size = sizeof(info) };
+	struct vlpi_broker_event event;
 	pid_t pid = fork();
 	int status;
 
@@ -556,8 +642,10 @@ static int as_nobody(int inherited)
 	if (!pid) {
 		if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
 			_exit(100);
+		if (inherited >= 0 && ioctl(inherited, VLPI_BROKER_INFO, &info))
+			_exit(errno);
 		if (inherited >= 0)
-			_exit(ioctl(inherited, VLPI_BROKER_INFO, &info) ? errno : 0);
+			_exit(read(inherited, &event, sizeof(event)) < 0 ? errno : 0);
 		_exit(open(DEVICE, O_RDONLY) < 0 ? errno : 0);
 	}
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
@@ -576,7 +664,8 @@ VM_TEST_F(chardev, is_for_root)
 	EXPECT_EQ(0, st.st_uid);
 	EXPECT_EQ(0600, st.st_mode & 07777);
 	EXPECT_EQ(EACCES, as_nobody(-1));
-	fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
+	/* There are events: those of the sources. */
+	fd = open(DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, ioctl(fd, VLPI_BROKER_INFO, &info));
 	/* And the sentinel. */

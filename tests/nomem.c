@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -212,6 +213,23 @@ static int dump_is_read(struct sharers *sh)
 	return ret;
 }
 
+/* The device is opened, waited for and read; those of the sources are there. */
+static int events_are_read(struct sharers *sh)
+{
+	struct vlpi_broker_event e[8];
+	struct pollfd p = { .events = POLLIN };
+	int ret = 0;
+
+	(void)sh;
+	p.fd = open("/dev/vlpi_broker", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (p.fd < 0)
+		return -errno;
+	if (poll(&p, 1, 0) < 0 || read(p.fd, e, sizeof(e)) < 0)
+		ret = -errno;
+	close(p.fd);
+	return ret;
+}
+
 /* The arbiter's own work, after the guest has mapped the event anew. */
 static int guest_maps_again(struct sharers *sh)
 {
@@ -283,6 +301,10 @@ FIXTURE_VARIANT_ADD(nomem, guest_maps_again) {
 
 FIXTURE_VARIANT_ADD(nomem, dump_is_read) {
 	.before = sharers_attach_all, .act = dump_is_read,
+};
+
+FIXTURE_VARIANT_ADD(nomem, events_are_read) {
+	.before = sharers_attach_all, .act = events_are_read,
 };
 
 FIXTURE_VARIANT_ADD(nomem, module_is_loaded) {

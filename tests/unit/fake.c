@@ -681,7 +681,7 @@ void thread_runs(struct fake_irqfd *irqfd)
 	owe(irqfd);
 	kvm_raise(irqfd->vm, irqfd->event);
 	broker_unlock_slot(slot);
-	broker_count_injection(&irqfd->client, VB_THREAD);
+	broker_count_injection(&irqfd->client, VLPI_BROKER_WHY_THREAD);
 	fake_check();
 }
 
@@ -702,7 +702,7 @@ void signal_eventfd(struct fake_irqfd *irqfd)
 	if (taken) {
 		broker_count_signal(client);
 		if (client->raises_inline)
-			broker_count_injection(client, VB_INLINE);
+			broker_count_injection(client, VLPI_BROKER_WHY_INLINE);
 	} else {
 		if (broker_is_due(client))
 			host.kicks++;

@@ -46,7 +46,7 @@ TEST(fields_of_a_holder)
 	attach(x, 9);
 	broker_count_signal(&x->client);
 	broker_count_signal(&x->client);
-	broker_count_injection(&x->client, VB_THREAD);
+	broker_count_injection(&x->client, VLPI_BROKER_WHY_THREAD);
 	entry = dump_of(x);
 	EXPECT_EQ(entry.state, VLPI_BROKER_HOLDER);
 	EXPECT_EQ(entry.error, 0);
@@ -297,7 +297,7 @@ TEST(tracepoints_tell_what_happens)
 	y = source(a, 0, 2);
 	EXPECT_STR(fake_traced(), "attach wait");
 	broker_count_signal(&y->client);
-	broker_count_injection(&y->client, VB_THREAD);
+	broker_count_injection(&y->client, VLPI_BROKER_WHY_THREAD);
 	EXPECT_STR(fake_traced(), "fallback_signal fallback_inject");
 	broker_gate(2, a, LPI, false);
 	EXPECT_STR(fake_traced(), "gate_refuse");

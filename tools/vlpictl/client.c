@@ -28,6 +28,7 @@ _Static_assert(sizeof(struct vlpi_broker_info) >= VLPI_BROKER_INFO_SIZE_VER1, "i
 _Static_assert(sizeof(struct vlpi_broker_client) >= VLPI_BROKER_CLIENT_SIZE_VER1, "client shrank");
 _Static_assert(sizeof(struct vlpi_broker_client) % 8 == 0, "the kernel refuses this entry_size");
 _Static_assert(sizeof(struct vlpi_broker_dump) >= VLPI_BROKER_DUMP_SIZE_VER1, "dump shrank");
+_Static_assert(sizeof(struct vlpi_broker_event) >= VLPI_BROKER_EVENT_SIZE_VER1, "event shrank");
 
 int client_open(void)
 {
@@ -245,6 +246,79 @@ int client_dump(int fd, struct snapshot *snap)
 			 "the lines may come from different moments, run vlpictl again to compare",
 			 MAX_WALKS);
 	return 0;
+}
+
+/*
+ * Split what was read into records, each cut or padded to what we know. Returns how many, or -1
+ * after a complaint: sizes and numbers are the module's word, and reading on depends on them.
+ */
+static int split(const char *raw, size_t len, struct vlpi_broker_event *to, uint64_t last)
+{
+	const char *wrong = NULL;
+	uint32_t size;
+	int n = 0;
+
+	for (; len; raw += size, len -= size) {
+		if (len < VLPI_BROKER_EVENT_SIZE_VER1) {
+			wrong = "a part of an event";
+			break;
+		}
+		memcpy(&size, raw, sizeof(size));
+		if (size < VLPI_BROKER_EVENT_SIZE_VER1 || size % 8 || size > len) {
+			wrong = "an event of an impossible size";
+			break;
+		}
+		memset(&to[n], 0, sizeof(*to));
+		memcpy(&to[n], raw, size < sizeof(*to) ? size : sizeof(*to));
+		if (to[n].seq <= last) {
+			wrong = "events out of order";
+			break;
+		}
+		last = to[n++].seq;
+	}
+	if (!wrong)
+		return n;
+	complain("the module answered with %s; please report it, with the module's version", wrong);
+	return -1;
+}
+
+/*
+ * Read up to EVENTS_AT_ONCE events that come after the one with the number @last. Returns how many,
+ * 0 where there is none now.
+ */
+int client_events(int fd, struct vlpi_broker_event *to, uint64_t last)
+{
+	static char raw[EVENTS_AT_ONCE * VLPI_BROKER_EVENT_SIZE_VER1];
+	ssize_t len;
+
+	do
+		len = device_read(fd, raw, sizeof(raw));
+	while (len < 0 && errno == EINTR);
+	if (len > 0)
+		return split(raw, len, to, last);
+	if (len < 0 && errno == EAGAIN)
+		return 0;
+	if (len < 0 && errno == EINVAL)
+		complain("the module that is loaded keeps no events; unload it and load the one that "
+			 "came with this vlpictl");
+	else
+		complain("reading events failed: %s; see the kernel's log: dmesg",
+			 len < 0 ? strerror(errno) : "they have come to an end");
+	return -1;
+}
+
+/* Wait for an event. */
+int client_wait(int fd)
+{
+	int ret;
+
+	do
+		ret = device_wait(fd);
+	while (ret < 0 && errno == EINTR);
+	if (ret >= 0)
+		return 0;
+	complain("waiting for events failed: %s; see the kernel's log: dmesg", strerror(errno));
+	return -1;
 }
 
 /* The irqchip's word against the state: a holder's host IRQ, and no other, is forwarded. */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <linux/vlpi_broker.h>
 
@@ -35,6 +36,12 @@ int client_open(void);
 void client_close(int fd);
 int client_info(int fd, struct vlpi_broker_info *info);
 int client_dump(int fd, struct snapshot *snap);
+
+/* Room that client_events() needs. */
+#define EVENTS_AT_ONCE	256
+int client_events(int fd, struct vlpi_broker_event *to, uint64_t last);
+int client_wait(int fd);
+
 void snapshot_sort(struct snapshot *snap);
 bool client_mismatch(const struct vlpi_broker_client *c);
 void snapshot_free(struct snapshot *snap);
@@ -45,6 +52,10 @@ void snapshot_free(struct snapshot *snap);
  */
 int device_open(void);
 int device_ioctl(int fd, unsigned long request, void *arg);
+/* Doesn't wait: EAGAIN where there is nothing. */
+ssize_t device_read(int fd, void *buf, size_t len);
+/* Waits until there is something to read. */
+int device_wait(int fd);
 void device_close(int fd);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The real device. Nothing is decided here: a test that replaces this file misses nothing. */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -8,12 +9,24 @@
 
 int device_open(void)
 {
-	return open(DEVICE_PATH, O_RDONLY | O_CLOEXEC);
+	return open(DEVICE_PATH, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 int device_ioctl(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg);
+}
+
+ssize_t device_read(int fd, void *buf, size_t len)
+{
+	return read(fd, buf, len);
+}
+
+int device_wait(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, -1);
 }
 
 void device_close(int fd)

@@ -46,12 +46,6 @@ static const struct column columns[] = {
 	[COL_NAME] = { "NAME", COL_TEXT, true, "KVM's debugfs name of the VM" },
 };
 
-static bool put(char *out, size_t len, uint64_t value)
-{
-	snprintf(out, len, "%" PRIu64, value);
-	return true;
-}
-
 static bool put_note(char *out, size_t len, const struct vlpi_broker_client *c)
 {
 	const char *reattach = c->flags & VLPI_BROKER_CLIENT_REATTACH ? "re-attach" : "";
@@ -70,7 +64,7 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 
 	switch (column) {
 	case COL_VM:
-		return put(out, len, c->vm_id);
+		return text_number(out, len, c->vm_id);
 	case COL_PID:
 		snprintf(out, len, "%" PRId32, c->vm_pid);
 		return true;
@@ -78,28 +72,28 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 		text_escape(out, c->vm_comm, sizeof(c->vm_comm));
 		return *out;
 	case COL_VINTID:
-		return c->vintid && put(out, len, c->vintid);
+		return c->vintid && text_number(out, len, c->vintid);
 	case COL_STATE:
 		text_state(out, len, c->state);
 		return true;
 	case COL_POS:
 		return (c->state == VLPI_BROKER_HOLDER || c->state == VLPI_BROKER_WAITER) &&
-		       put(out, len, c->position);
+		       text_number(out, len, c->position);
 	case COL_HOST_IRQ:
-		return c->host_irq && put(out, len, c->host_irq);
+		return c->host_irq && text_number(out, len, c->host_irq);
 	case COL_FWD:
 		snprintf(out, len, "%s", c->flags & VLPI_BROKER_CLIENT_FORWARDED ? "yes" : "no");
 		return true;
 	case COL_GSI:
-		return put(out, len, c->gsi);
+		return text_number(out, len, c->gsi);
 	case COL_DEVID:
-		return c->state != VLPI_BROKER_NOT_MSI && put(out, len, c->devid);
+		return c->state != VLPI_BROKER_NOT_MSI && text_number(out, len, c->devid);
 	case COL_EVENTID:
-		return c->state != VLPI_BROKER_NOT_MSI && put(out, len, c->eventid);
+		return c->state != VLPI_BROKER_NOT_MSI && text_number(out, len, c->eventid);
 	case COL_SIGNALS:
-		return put(out, len, c->signals);
+		return text_number(out, len, c->signals);
 	case COL_INJECTIONS:
-		return put(out, len, c->injections);
+		return text_number(out, len, c->injections);
 	case COL_ERROR:
 		if (!c->error)
 			return false;
@@ -108,7 +102,7 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 	case COL_NOTE:
 		return put_note(out, len, c);
 	case COL_ID:
-		return put(out, len, c->id);
+		return text_number(out, len, c->id);
 	case COL_FALLBACK:
 		snprintf(out, len, "%s",
 			 c->flags & VLPI_BROKER_CLIENT_INLINE ? "inline" : "thread");

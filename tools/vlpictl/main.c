@@ -22,6 +22,7 @@ static const struct command {
 } commands[] = {
 	{ "status", cmd_status, help_status, "is all well, what is held, the VMs (default)" },
 	{ "dump", cmd_dump, help_dump, "one line per client: its state, its place, the reason" },
+	{ "events", cmd_events, help_events, "the latest changes, one line each; --follow waits for more" },
 	{ "help", cmd_help, help_help, "this text, or that of one subcommand" },
 };
 
@@ -48,7 +49,7 @@ static const struct command *find_command(const char *name)
 
 static void help_help(FILE *f)
 {
-	fputs("Usage: vlpictl [status|dump|help] [options]\n\n"
+	fputs("Usage: vlpictl [status|dump|events|help] [options]\n\n"
 	      "Show what the vlpi_broker kernel module holds, and why.\n\n"
 	      "Subcommands:\n", f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)

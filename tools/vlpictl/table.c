@@ -157,7 +157,7 @@ static int fill(struct libscols_table *tb, const struct table *table, const stru
 		const char *rows, size_t nr_rows, size_t row_size)
 {
 	const char *none = out->mode == OUT_TABLE || out->mode == OUT_RAW ? "-" : NULL;
-	char cell[CELL_SIZE];
+	char cell[CELL_SIZE], padded[CELL_SIZE];
 
 	for (size_t i = 0; i < out->nr_columns; i++)
 		if (!add_column(tb, &table->columns[out->columns[i]], out->mode))
@@ -169,10 +169,17 @@ static int fill(struct libscols_table *tb, const struct table *table, const stru
 		if (!ln)
 			return -1;
 		for (size_t i = 0; i < out->nr_columns; i++) {
+			const struct column *col = &table->columns[out->columns[i]];
 			const char *data = none;
 
 			if (table->cell(rows, out->columns[i], cell, sizeof(cell)))
 				data = cell;
+			if (out->mode == OUT_TABLE && col->width) {
+				/* What libsmartcols takes for a width is a hint to it. */
+				snprintf(padded, sizeof(padded), "%*s",
+					 col->type == COL_NUMBER ? col->width : -col->width, data);
+				data = padded;
+			}
 			if (data && scols_line_set_data(ln, i, data))
 				return -1;
 		}

@@ -20,12 +20,14 @@ enum column_type { COL_TEXT, COL_NUMBER, COL_BOOL };
  * @type: of its values.
  * @extra: printed only where --output names it.
  * @help: one line.
+ * @width: at least so wide, for tables that are printed in pieces.
  */
 struct column {
 	const char *name;
 	enum column_type type;
 	bool extra;
 	const char *help;
+	int width;
 };
 
 /**

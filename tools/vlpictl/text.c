@@ -35,7 +35,24 @@ void text_escape(char *out, const char *bytes, size_t n)
 	*out = '\0';
 }
 
-/* These words are fixed by the man page. */
+/* True, for the value of a cell that is there. */
+bool text_number(char *out, size_t len, uint64_t value)
+{
+	snprintf(out, len, "%" PRIu64, value);
+	return true;
+}
+
+/* One of @nr words, some of which may be missing, or @what-N. */
+static void word(char *out, size_t len, const char *const *names, size_t nr, const char *what,
+		 uint32_t value)
+{
+	if (value < nr && names[value])
+		snprintf(out, len, "%s", names[value]);
+	else
+		snprintf(out, len, "%s-%" PRIu32, what, value);
+}
+
+/* These words, and those of the next two, are fixed by the man page. */
 void text_state(char *out, size_t len, uint32_t state)
 {
 	static const char *const names[] = {
@@ -47,10 +64,49 @@ void text_state(char *out, size_t len, uint32_t state)
 		[VLPI_BROKER_NOT_MSI] = "not-msi",
 	};
 
-	if (state < ARRAY_SIZE(names))
-		snprintf(out, len, "%s", names[state]);
-	else
-		snprintf(out, len, "state-%" PRIu32, state);
+	word(out, len, names, ARRAY_SIZE(names), "state", state);
+}
+
+/* As the tracepoints have them, so that one word finds both. */
+void text_event(char *out, size_t len, uint32_t type)
+{
+	static const char *const names[] = {
+		[VLPI_BROKER_EVENT_ATTACH] = "attach",
+		[VLPI_BROKER_EVENT_GRANT] = "grant",
+		[VLPI_BROKER_EVENT_WAIT] = "wait",
+		[VLPI_BROKER_EVENT_PROMOTE] = "promote",
+		[VLPI_BROKER_EVENT_DEMOTE] = "demote",
+		[VLPI_BROKER_EVENT_UNMAP] = "unmap",
+		[VLPI_BROKER_EVENT_FORCED_UNMAP] = "forced_unmap",
+		[VLPI_BROKER_EVENT_GATE_REFUSE] = "gate_refuse",
+		[VLPI_BROKER_EVENT_RESOLVE_FAIL] = "resolve_fail",
+	};
+
+	word(out, len, names, ARRAY_SIZE(names), "event", type);
+}
+
+void text_why(char *out, size_t len, uint32_t why)
+{
+	static const char *const names[] = {
+		[VLPI_BROKER_WHY_CONNECTED] = "connected",
+		[VLPI_BROKER_WHY_VACANT] = "vacant",
+		[VLPI_BROKER_WHY_HELD] = "held",
+		[VLPI_BROKER_WHY_REFUSED] = "refused",
+		[VLPI_BROKER_WHY_LEFT] = "left",
+		[VLPI_BROKER_WHY_REROUTED] = "rerouted",
+		[VLPI_BROKER_WHY_KVM] = "kvm",
+		[VLPI_BROKER_WHY_REVOKED] = "revoked",
+		[VLPI_BROKER_WHY_LEAKED] = "leaked",
+		[VLPI_BROKER_WHY_STRAY] = "stray",
+		[VLPI_BROKER_WHY_THREAD] = "thread",
+		[VLPI_BROKER_WHY_INLINE] = "inline",
+		[VLPI_BROKER_WHY_TAKEN] = "taken",
+		[VLPI_BROKER_WHY_UNKNOWN] = "unknown",
+		[VLPI_BROKER_WHY_ELSEWHERE] = "elsewhere",
+		[VLPI_BROKER_WHY_NO_LPI] = "no-lpi",
+	};
+
+	word(out, len, names, ARRAY_SIZE(names), "why", why);
 }
 
 /*

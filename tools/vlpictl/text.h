@@ -3,6 +3,7 @@
 #ifndef VLPICTL_TEXT_H
 #define VLPICTL_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 #define TEXT_SIZE(n)	(4 * (n) + 1)
 
 void text_escape(char *out, const char *bytes, size_t n);
+bool text_number(char *out, size_t len, uint64_t value);
 void text_state(char *out, size_t len, uint32_t state);
+void text_event(char *out, size_t len, uint32_t type);
+void text_why(char *out, size_t len, uint32_t why);
 void text_error(char *out, size_t len, uint32_t error);
 void text_json(FILE *f, const char *s);
 

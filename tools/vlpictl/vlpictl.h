@@ -26,5 +26,7 @@ int cmd_status(int argc, char *argv[]);
 void help_status(FILE *f);
 int cmd_dump(int argc, char *argv[]);
 void help_dump(FILE *f);
+int cmd_events(int argc, char *argv[]);
+void help_events(FILE *f);
 
 #endif

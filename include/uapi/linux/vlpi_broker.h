@@ -2,13 +2,14 @@
 /*
  * The ABI of /dev/vlpi_broker: what the broker holds, and why.
  *
- * Every structure begins with its own size. User space writes the size it was built with; the
- * kernel fills in as much as both know and writes back the size it knows. A structure grows at its
- * end only. Unknown flags are refused with EINVAL, an unknown ioctl with ENOTTY. No kernel pointer
- * is ever in it.
+ * Every structure of a call begins with its own size. User space writes the size it was built with;
+ * the kernel fills in as much as both know and writes back the size it knows. A structure grows at
+ * its end only. Unknown flags are refused with EINVAL, an unknown ioctl with ENOTTY. No kernel
+ * pointer is ever in it.
  *
  * The node is root's (mode 0600). Asking changes nothing, so it may be opened for reading only, and
- * whoever is handed the open file may ask. It has no read(), write() or mmap().
+ * whoever is handed the open file may ask. What changes can be read() as it comes, see
+ * struct vlpi_broker_event; there is no write() or mmap().
  */
 #ifndef _UAPI_LINUX_VLPI_BROKER_H
 #define _UAPI_LINUX_VLPI_BROKER_H
@@ -167,10 +168,114 @@ struct vlpi_broker_dump {
 	__u64 generation;
 };
 
-/* Sizes as first published: the least that the kernel accepts. */
+/**
+ * enum vlpi_broker_event_type - what happened
+ * @VLPI_BROKER_EVENT_ATTACH: a producer was connected to an irqfd.
+ * @VLPI_BROKER_EVENT_GRANT: a host IRQ was mapped to the vLPI.
+ * @VLPI_BROKER_EVENT_WAIT: a client with a producer did not get the slot.
+ * @VLPI_BROKER_EVENT_PROMOTE: the next in the queue took the place of a holder that had gone.
+ * @VLPI_BROKER_EVENT_DEMOTE: a holder lost the slot.
+ * @VLPI_BROKER_EVENT_UNMAP: a mapping is being removed.
+ * @VLPI_BROKER_EVENT_FORCED_UNMAP: KVM left a host IRQ forwarded, and the broker unmapped it.
+ * @VLPI_BROKER_EVENT_GATE_REFUSE: KVM wanted to map a host IRQ, and the broker refused.
+ * @VLPI_BROKER_EVENT_RESOLVE_FAIL: the route of an irqfd leads to no vLPI.
+ *
+ * The tracepoints of the same names fire at the same time. More types may come.
+ */
+enum vlpi_broker_event_type {
+	VLPI_BROKER_EVENT_ATTACH = 1,
+	VLPI_BROKER_EVENT_GRANT = 2,
+	VLPI_BROKER_EVENT_WAIT = 3,
+	VLPI_BROKER_EVENT_PROMOTE = 4,
+	VLPI_BROKER_EVENT_DEMOTE = 5,
+	VLPI_BROKER_EVENT_UNMAP = 6,
+	VLPI_BROKER_EVENT_FORCED_UNMAP = 7,
+	VLPI_BROKER_EVENT_GATE_REFUSE = 8,
+	VLPI_BROKER_EVENT_RESOLVE_FAIL = 9,
+};
+
+/**
+ * enum vlpi_broker_why - why something happened
+ * @VLPI_BROKER_WHY_CONNECTED: irqbypass connected a producer with the irqfd.
+ * @VLPI_BROKER_WHY_VACANT: nobody held the slot.
+ * @VLPI_BROKER_WHY_HELD: another holds the slot.
+ * @VLPI_BROKER_WHY_REFUSED: KVM or the irqchip turned the host IRQ down, with the errno given.
+ * @VLPI_BROKER_WHY_LEFT: the producer, or the irqfd, is going.
+ * @VLPI_BROKER_WHY_REROUTED: the route of the irqfd leads elsewhere now, or the guest's tables do.
+ * @VLPI_BROKER_WHY_KVM: KVM removed the mapping by itself (DISCARD, MAPD, the end of the VM).
+ * @VLPI_BROKER_WHY_REVOKED: the broker took the mapping back.
+ * @VLPI_BROKER_WHY_LEAKED: KVM did not unmap it when it should have.
+ * @VLPI_BROKER_WHY_STRAY: found forwarded, and in nobody's book, when the module was loaded.
+ * @VLPI_BROKER_WHY_THREAD: by the fallback thread (tracepoints only).
+ * @VLPI_BROKER_WHY_INLINE: by the wake-up itself (tracepoints only).
+ * @VLPI_BROKER_WHY_TAKEN: another host IRQ is mapped to that vLPI.
+ * @VLPI_BROKER_WHY_UNKNOWN: the host IRQ is in nobody's book.
+ * @VLPI_BROKER_WHY_ELSEWHERE: that host IRQ is mapped to another vLPI, or was to be.
+ * @VLPI_BROKER_WHY_NO_LPI: the guest has no LPI there, or has its ITS or its LPIs off.
+ */
+enum vlpi_broker_why {
+	VLPI_BROKER_WHY_CONNECTED = 0,
+	VLPI_BROKER_WHY_VACANT = 1,
+	VLPI_BROKER_WHY_HELD = 2,
+	VLPI_BROKER_WHY_REFUSED = 3,
+	VLPI_BROKER_WHY_LEFT = 4,
+	VLPI_BROKER_WHY_REROUTED = 5,
+	VLPI_BROKER_WHY_KVM = 6,
+	VLPI_BROKER_WHY_REVOKED = 7,
+	VLPI_BROKER_WHY_LEAKED = 8,
+	VLPI_BROKER_WHY_STRAY = 9,
+	VLPI_BROKER_WHY_THREAD = 10,
+	VLPI_BROKER_WHY_INLINE = 11,
+	VLPI_BROKER_WHY_TAKEN = 12,
+	VLPI_BROKER_WHY_UNKNOWN = 13,
+	VLPI_BROKER_WHY_ELSEWHERE = 14,
+	VLPI_BROKER_WHY_NO_LPI = 15,
+};
+
+/**
+ * struct vlpi_broker_event - a change, as read() returns it
+ * @size: of this record as the kernel writes it, a multiple of 8 and not less than
+ *	VLPI_BROKER_EVENT_SIZE_VER1: the next record begins so many bytes further on. A reader
+ *	skips what it does not know of a record.
+ * @type: enum vlpi_broker_event_type.
+ * @seq: ascending by one from record to record; the first since the module was loaded is 1.
+ * @time_ns: CLOCK_MONOTONIC, never less than that of the record before.
+ * @vm_id: of the VM, as in struct vlpi_broker_client; 0 where it is not known.
+ * @vintid: INTID of the vLPI, 0 where there is none.
+ * @host_irq: Linux IRQ number of the producer, 0 without one.
+ * @why: enum vlpi_broker_why.
+ * @error: errno (positive) behind it, or 0.
+ *
+ * The last 1024 changes are kept, whether somebody reads them or not. An open file has a position
+ * among them, which begins at the oldest record that is kept, and moves past a record when that has
+ * reached the reader. The files of two open() calls have positions of their own; who shares an open
+ * file shares its position.
+ *
+ * read() returns as many whole records as there are and fit; what lies behind them in the buffer is
+ * undefined. It waits for one where there is none, or fails with EAGAIN where the file has
+ * O_NONBLOCK. Records that were overwritten before they were read leave a jump in @seq. poll() says
+ * POLLIN and POLLRDNORM while there is one to read. The file is a stream: no lseek(), no pread().
+ * Errors of read(): EINVAL (less room than for one record), EAGAIN, EINTR, EFAULT (not one record
+ * could be written; what was returned before is not lost, nor is what could not be).
+ * Errors of open() beside the usual: ENOMEM.
+ */
+struct vlpi_broker_event {
+	__u32 size;
+	__u32 type;
+	__u64 seq;
+	__u64 time_ns;
+	__u64 vm_id;
+	__u32 vintid;
+	__u32 host_irq;
+	__u32 why;
+	__u32 error;
+};
+
+/* Sizes as first published: the least that the kernel accepts, or writes. */
 #define VLPI_BROKER_INFO_SIZE_VER1	160
 #define VLPI_BROKER_CLIENT_SIZE_VER1	120
 #define VLPI_BROKER_DUMP_SIZE_VER1	48
+#define VLPI_BROKER_EVENT_SIZE_VER1	48
 
 /* The module ignores the size that is encoded in the number; the size field counts. */
 #define VLPI_BROKER_IOC_MAGIC	0xB9

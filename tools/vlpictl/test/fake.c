@@ -251,6 +251,103 @@ static int ask_dump(struct vlpi_broker_dump *arg)
 	return 0;
 }
 
+/* What a module keeps after a while; the gaps are where a reader was overtaken. */
+static const struct vlpi_broker_event events[] = {
+	{ 0, VLPI_BROKER_EVENT_ATTACH, 41, 12000345678, 1, 0, 51, VLPI_BROKER_WHY_CONNECTED, 0 },
+	{ 0, VLPI_BROKER_EVENT_GRANT, 42, 12000400000, 1, 8193, 51, VLPI_BROKER_WHY_VACANT, 0 },
+	{ 0, VLPI_BROKER_EVENT_WAIT, 43, 13999999999, 1, 8193, 52, VLPI_BROKER_WHY_REFUSED, ENOSPC },
+	{ 0, VLPI_BROKER_EVENT_GATE_REFUSE, 50, 14000000000, 0, 8193, 53, VLPI_BROKER_WHY_UNKNOWN,
+	  EBUSY },
+	{ 0, VLPI_BROKER_EVENT_RESOLVE_FAIL, 51, 1000000000000, 2, 0, 0, VLPI_BROKER_WHY_NO_LPI, 4000 },
+	{ 0, 77, 53, 1000000001000, 2, 8193, 51, 99, 0 },
+};
+
+#define NR_EVENTS (sizeof(events) / sizeof(events[0]))
+
+static size_t events_read, events_there = NR_EVENTS;
+
+/* One record, with a tail that nobody knows where the module has grown. */
+static size_t put_event(char *to)
+{
+	struct vlpi_broker_event e;
+	size_t size = sizeof(e) + (fake("grown") ? 16 : 0);
+
+	if (events_read < NR_EVENTS) {
+		e = events[events_read];
+	} else {
+		e = events[0];
+		e.seq = events[NR_EVENTS - 1].seq + 1 + events_read - NR_EVENTS;
+	}
+	if (seed) {
+		for (size_t i = 8; i < sizeof(e); i++)
+			((char *)&e)[i] = noise();
+		/* Numbers ascend, with jumps. */
+		e.seq = 1000 * events_read + 1 + noise() % 1000;
+		if (noise() % 4)
+			e.type = noise() % 12;
+		if (noise() % 4)
+			e.why = noise() % 18;
+	}
+	e.size = size;
+	if (fake("event-small"))
+		e.size = 40;
+	if (fake("event-odd"))
+		e.size = 52;
+	if (fake("event-large"))
+		e.size = 4096;
+	if (fake("event-disorder") && events_read)
+		e.seq = events[0].seq;
+	memset(to, 0xa5, size);
+	memcpy(to, &e, sizeof(e));
+	events_read++;
+	return size;
+}
+
+ssize_t device_read(int fd, void *buf, size_t len)
+{
+	static unsigned int nr;
+	size_t size = sizeof(events[0]) + (fake("grown") ? 16 : 0), n = 0;
+
+	if (fd != 99 || len < 1024)
+		abort();
+	if (fake("eintr") && nr++ % 2 == 0)
+		return fail(EINTR);
+	if (fake("event-old"))
+		return fail(EINVAL);
+	if (fake("event-eio"))
+		return fail(EIO);
+	if (fake("event-eof"))
+		return 0;
+	if (fake("empty"))
+		return fail(EAGAIN);
+	if (fake("event-endless"))
+		events_there = events_read + len / size;
+	else if (fake("event-many"))
+		events_there = 3000;
+	if (seed)
+		events_there = seed % 40;
+	while (events_read < events_there && n + size <= len)
+		n += put_event((char *)buf + n);
+	if (n && fake("event-part"))
+		return n - 8;
+	return n ? (ssize_t)n : fail(EAGAIN);
+}
+
+/* Two more come, one at a time; then the device is no more. */
+int device_wait(int fd)
+{
+	static unsigned int nr, calls;
+
+	if (fd != 99)
+		abort();
+	if (fake("eintr") && calls++ % 2 == 0)
+		return fail(EINTR);
+	if (nr++ == 2)
+		return fail(EIO);
+	events_there++;
+	return 1;
+}
+
 int device_ioctl(int fd, unsigned long request, void *arg)
 {
 	static unsigned int nr;

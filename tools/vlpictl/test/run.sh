@@ -187,6 +187,73 @@ suite() {
 	v grown
 	expect "a module that knows more is fine" 0 out '^ok:'
 
+	# events
+	v two-vms events
+	same "events" <<-'END'
+		        TIME    SEQ  VM VINTID HOST-IRQ EVENT        WHY       ERROR
+		   12.000345     41   1      -       51 attach       connected -
+		   12.000400     42   1   8193       51 grant        vacant    -
+		   13.999999     43   1   8193       52 wait         refused   ENOSPC
+		   14.000000     50   -   8193       53 gate_refuse  unknown   EBUSY
+		 1000.000000     51   2      -        - resolve_fail no-lpi    errno-4000
+		 1000.000001     53   2   8193       51 event-77     why-99    -
+	END
+	expect "a gap is told of" 0 err '^vlpictl: 7 events were overwritten'
+	for f in grown eintr; do
+		v $f events -r -n -o seq,error,host_irq
+		same "$f: events" <<-'END'
+			41 - 51
+			42 - 51
+			43 ENOSPC 52
+			50 EBUSY 53
+			51 errno-4000 -
+			53 - 51
+		END
+	done
+	v two-vms events -P -o SEQ,HOST-IRQ,VINTID,WHY
+	expect "events --pairs" 0 out '^SEQ="51" HOST_IRQ="" VINTID="" WHY="no-lpi"$'
+	v two-vms events -J
+	json "events --json: numbers and null, and what is missing" \
+		'd["format"] == 1 and d["command"] == "events" and d["overwritten"] == 7 and len(d["events"]) == 6 and d["events"][0] == {"time": 12.000345, "seq": 41, "vm": 1, "vintid": None, "host_irq": 51, "event": "attach", "why": "connected", "error": None}'
+	expect "events --json: a gap is told of there" 0 err -
+	v empty events
+	expect "no event says so" 0 err 'no event'
+	expect "no event, no heading" 0 out -
+	v empty events -J
+	json "no event, JSON" 'd["events"] == [] and d["overwritten"] == 0'
+	v event-many events -r -n -o SEQ
+	[ "$(sort -un "$tmp/out" | wc -l)" = 3000 ]
+	tap $? "3000 events in many calls, each once"
+	v event-endless events -r -n -o SEQ
+	[ "$status" = 0 ] && [ "$(wc -l <"$tmp/out")" = 16384 ]
+	tap $? "events without end: it ends"
+	for f in two-vms eintr; do
+		v $f events --follow -n -o seq
+		expect "$f: events --follow ends with the device, and says so" 1 err 'waiting for events failed'
+		[ "$(tail -3 "$tmp/out" | tr -d ' ' | tr '\n' ' ')" = '53 54 55 ' ]
+		tap $? "$f: events --follow prints what comes"
+	done
+	v two-vms events -f
+	[ "$(grep -c TIME "$tmp/out")" = 1 ] && [ "$(awk '{ print NF }' "$tmp/out" | sort -u)" = 8 ] &&
+		[ "$(cut -c 1-13 "$tmp/out" | awk '{ print length }' | sort -u)" = 13 ]
+	tap $? "events --follow: one heading, and the columns in line"
+	v two-vms events -f -J
+	sed 's/^}$/},/; 1s/^/[/' "$tmp/out" | sed '$s/,$/]/' >"$tmp/all"
+	mv "$tmp/all" "$tmp/out"
+	json "events --follow --json: an object a piece" '[len(o["events"]) for o in d] == [6, 1, 1] and d[2]["events"][0]["seq"] == 55'
+	for t in 'event-old:keeps no events; unload it' 'event-small:an impossible size' 'event-odd:an impossible size' \
+		'event-large:an impossible size' 'event-part:a part of an event' 'event-disorder:out of order' \
+		'event-eio:reading events failed' 'event-eof:come to an end' 'enoent:load it with: modprobe vlpi_broker' \
+		'abi-newer:newer than ABI 1' 'enotty:install the vlpictl'
+	do
+		for cmd in events 'events -J'; do
+			# shellcheck disable=SC2086
+			v "${t%%:*}" $cmd
+			expect "${t%%:*}: $cmd says what to do" 1 err "^vlpictl: .*${t#*:}"
+			expect "${t%%:*}: $cmd prints nothing else" 1 out -
+		done
+	done
+
 	# every error: status 1, nothing on stdout, what to do
 	for t in 'enoent:load it with: modprobe vlpi_broker' 'enodev:load it with: modprobe vlpi_broker' \
 		'eacces:run vlpictl as root' "emfile:can't open" 'abi-newer:newer than ABI 1.*install the vlpictl' \
@@ -235,9 +302,11 @@ suite() {
 	done
 	v two-vms dump --vintid 4294967296
 	expect "--vintid out of range" 2 err 'takes a number up to 4294967295'
+	v two-vms events extra
+	expect "extra argument of events" 2 err '"extra"'
 	v two-vms status extra
 	expect "extra argument" 2 err '"extra"'
-	for a in help -h --help 'help dump' 'help status' 'dump -h' 'status --help'; do
+	for a in help -h --help 'help dump' 'help status' 'help events' 'dump -h' 'events -h' 'status --help'; do
 		# shellcheck disable=SC2086
 		v enoent $a
 		expect "$a needs no module" 0 out '^Usage: vlpictl'
@@ -264,7 +333,9 @@ fuzz() {
 		[ $status = 0 ] && [ "$(cat "$tmp/out" "$tmp/err" | tr -d '\040-\176\n' | wc -c)" = 0 ] || bad="$bad $i"
 		v "fuzz:$i"
 		[ $status = 0 ] && [ "$(cat "$tmp/out" "$tmp/err" | tr -d '\040-\176\n' | wc -c)" = 0 ] || bad="$bad $i"
-		for c in dump status; do
+		v "fuzz:$i" events -P
+		[ $status = 0 ] && [ "$(cat "$tmp/out" "$tmp/err" | tr -d '\040-\176\n' | wc -c)" = 0 ] || bad="$bad $i"
+		for c in dump status events; do
 			v "fuzz:$i" $c -J
 			[ $status = 0 ] || bad="$bad $i"
 			cat "$tmp/out" >>"$tmp/fuzz.json"
@@ -313,7 +384,7 @@ suite
 if command -v valgrind >/dev/null; then
 	kind=valgrind
 	run="valgrind -q --error-exitcode=99 --leak-check=full"
-	for t in 'two-vms status' 'attention dump' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
+	for t in 'two-vms status' 'attention dump' 'events' 'event-many events -f' 'event-part events' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
 		# shellcheck disable=SC2086
 		v $t
 		[ $status != 99 ] && ! grep -q '^==' "$tmp/err"
@@ -346,7 +417,7 @@ else
 	skip "mandoc -T lint" "no mandoc"
 fi
 kind='man page'
-for c in dump status; do
+for c in dump status events; do
 	v enoent $c -h
 	miss=
 	# shellcheck disable=SC2013
