@@ -159,12 +159,12 @@ void broker_want(bool loaded)
 
 static int open_broker(void)
 {
-	int fd = open("/dev/vlpi_broker", O_RDWR | O_CLOEXEC);
+	int fd = open(BROKER_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		fd = open("/dev/vlpi_broker", O_RDONLY | O_CLOEXEC);
+		fd = open(BROKER_DEVICE, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		die("/dev/vlpi_broker: %m");
+		die(BROKER_DEVICE ": %m");
 	return fd;
 }
 

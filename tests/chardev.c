@@ -20,7 +20,6 @@
 
 #include "harness.h"
 
-#define DEVICE			"/dev/vlpi_broker"
 #define CALLERS			4
 #define NOBODY			65534
 #define CANARY			0xa5
@@ -62,20 +61,19 @@ static void find_text(void)
 	text.end = text.start + MAX_TEXT;
 }
 
-static unsigned long *kcov_begin(int *fd)
+static unsigned long *kcov_begin(void)
 {
+	int fd = open(KCOV, O_RDWR | O_CLOEXEC);
 	unsigned long *cover;
 
-	*fd = open(KCOV, O_RDWR | O_CLOEXEC);
-	if (*fd < 0)
+	if (fd < 0)
 		return NULL;
-	if (ioctl(*fd, KCOV_INIT_TRACE, KCOV_PLACES))
+	if (ioctl(fd, KCOV_INIT_TRACE, KCOV_PLACES))
 		die("KCOV_INIT_TRACE: %m");
-	cover = mmap(NULL, KCOV_PLACES * sizeof(*cover), PROT_READ | PROT_WRITE, MAP_SHARED, *fd,
-		     0);
+	cover = mmap(NULL, KCOV_PLACES * sizeof(*cover), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (cover == MAP_FAILED)
 		die("KCOV's buffer: %m");
-	if (ioctl(*fd, KCOV_ENABLE, 0))
+	if (ioctl(fd, KCOV_ENABLE, 0))
 		die("KCOV_ENABLE: %m");
 	return cover;
 }
@@ -502,20 +500,19 @@ static void open_again(struct caller *c)
 	c->may_write = rng_below(&c->rng, 2);
 	c->waits = !rng_below(&c->rng, 4);
 	c->seq = 0;
-	c->fd = open(DEVICE, (c->may_write ? O_RDWR : O_RDONLY) | (c->waits ? 0 : O_NONBLOCK) |
+	c->fd = open(BROKER_DEVICE, (c->may_write ? O_RDWR : O_RDONLY) | (c->waits ? 0 : O_NONBLOCK) |
 		     O_CLOEXEC);
 	if (c->fd < 0)
-		die(DEVICE ": %m");
+		die(BROKER_DEVICE ": %m");
 }
 
 static void *call_on(void *arg)
 {
 	struct caller *c = arg;
 	unsigned long *cover;
-	int kcov;
 
 	open_again(c);
-	cover = kcov_begin(&kcov);
+	cover = kcov_begin();
 	for (unsigned int i = 0; i < c->calls; i++) {
 		unsigned int what = rng_below(&c->rng, 12);
 
@@ -646,7 +643,7 @@ static int as_nobody(int inherited)
 			_exit(errno);
 		if (inherited >= 0)
 			_exit(read(inherited, &event, sizeof(event)) < 0 ? errno : 0);
-		_exit(open(DEVICE, O_RDONLY) < 0 ? errno : 0);
+		_exit(open(BROKER_DEVICE, O_RDONLY) < 0 ? errno : 0);
 	}
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		die("the child has not ended");
@@ -660,12 +657,12 @@ VM_TEST_F(chardev, is_for_root)
 	struct stat st;
 	int fd;
 
-	ASSERT_EQ(0, stat(DEVICE, &st));
+	ASSERT_EQ(0, stat(BROKER_DEVICE, &st));
 	EXPECT_EQ(0, st.st_uid);
 	EXPECT_EQ(0600, st.st_mode & 07777);
 	EXPECT_EQ(EACCES, as_nobody(-1));
 	/* There are events: those of the sources. */
-	fd = open(DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = open(BROKER_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, ioctl(fd, VLPI_BROKER_INFO, &info));
 	/* And the sentinel. */
@@ -677,7 +674,7 @@ VM_TEST_F(chardev, is_for_root)
 /* An open file is no reason not to let the irqfds go, nor to unload under it. */
 VM_TEST_F(chardev, open_file_keeps_the_module)
 {
-	int fd = open(DEVICE, O_RDONLY | O_CLOEXEC), ret;
+	int fd = open(BROKER_DEVICE, O_RDONLY | O_CLOEXEC), ret;
 	struct vlpi_broker_info info = { .size = sizeof(info) };
 
 	ASSERT_LE(0, fd);

@@ -17,7 +17,6 @@
 
 #include "harness.h"
 
-#define DEVICE			"/dev/vlpi_broker"
 #define RECORD			sizeof(struct vlpi_broker_event)
 /* As many as are kept, and more than any test here reads at once. */
 #define KEPT			1024
@@ -33,10 +32,10 @@ FIXTURE(events) {
 
 static int open_device(int flags)
 {
-	int fd = open(DEVICE, O_RDONLY | O_CLOEXEC | flags);
+	int fd = open(BROKER_DEVICE, O_RDONLY | O_CLOEXEC | flags);
 
 	if (fd < 0)
-		die(DEVICE ": %m");
+		die(BROKER_DEVICE ": %m");
 	return fd;
 }
 

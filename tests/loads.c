@@ -114,7 +114,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(
 		EXPECT_EQ(0, lines(places[i], "vlpi_broker"));
 	}
 	EXPECT_EQ(0, tasks("vlpi"));
-	EXPECT_NE(0, access("/dev/vlpi_broker", F_OK));
+	EXPECT_NE(0, access(BROKER_DEVICE, F_OK));
 	EXPECT_FALSE(broker_loaded());
 	EXPECT_EQ(self->handlers, lines("/proc/interrupts", NULL));
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));

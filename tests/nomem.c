@@ -203,7 +203,7 @@ static int dump_is_read(struct sharers *sh)
 		.buf_entries = ARRAY_SIZE(entries),
 		.entry_size = sizeof(entries[0]),
 	};
-	int fd = open("/dev/vlpi_broker", O_RDONLY | O_CLOEXEC), ret;
+	int fd = open(BROKER_DEVICE, O_RDONLY | O_CLOEXEC), ret;
 
 	(void)sh;
 	if (fd < 0)
@@ -221,7 +221,7 @@ static int events_are_read(struct sharers *sh)
 	int ret = 0;
 
 	(void)sh;
-	p.fd = open("/dev/vlpi_broker", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	p.fd = open(BROKER_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (p.fd < 0)
 		return -errno;
 	if (poll(&p, 1, 0) < 0 || read(p.fd, e, sizeof(e)) < 0)
@@ -412,7 +412,9 @@ TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200)
 	note("the caller was told of %u; %u irqfds were attached anew", told, anew);
 	tried(times, "allocations that failed");
 	EXPECT_LT(0, times);
-	EXPECT_LT(nth, first + (variant->who == CALLER ? most : most + 1));
+	/* The end of the path was reached. */
+	if (variant->who == CALLER)
+		EXPECT_LT(nth, first + most);
 }
 
 /* A fatal signal to the VMM while its thread is made, or just before, or just after. */

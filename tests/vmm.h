@@ -434,6 +434,8 @@ bool sources_placed(const char *when);
 
 /* ---- broker.c: the module, if it is there --------------------------------------------------- */
 
+#define BROKER_DEVICE		"/dev/vlpi_broker"
+
 bool broker_loaded(void);
 /* Has this machine the module? */
 bool broker_built(void);
