@@ -66,7 +66,6 @@ class Machine:
             yield '  mapped, guest just reset', span(self.mapped(phases.RESET))
             yield '  mapped, device unplugged', span(self.mapped(phases.UNPLUGGED))
             yield '  mapped, QEMU ended or killed', span(self.mapped(phases.GONE))
-            yield '  seconds to boot', span([row.get('took') for row in work])
             for total in self.results['totals']:
                 for name in 'promotions', 'signals', 'injections', 'forced_unmaps', 'repairs':
                     yield f'broker: {name.replace("_", " ")}', str(total[name])
@@ -75,7 +74,6 @@ class Machine:
                 rows = self.results[name]
                 yield f'{what}: guest interrupts', span([row['guest'] for row in rows])
                 yield f'{what}: host handlers run', span([row['host'] for row in rows])
-            yield '  fio: reads a second', span([row['iops'] for row in self.results['fio']])
         late = [str(text).split(':', maxsplit=1)[0] for text in self.results['late']]
         yield 'waited for in vain', ', '.join(late) or 'nothing'
         ends = [row['warnings'] for rows in self.results.values() for row in rows if 'warnings' in row]
