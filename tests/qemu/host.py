@@ -157,13 +157,12 @@ class Guest:
             pass        # it is gone
 
     def ready(self):
-        """Waits for the guest's next boot to end; the seconds it took."""
+        """Waits for the guest's next boot to end."""
         # Not at the start of a line: the firmware's last words are escape sequences, without a new line.
         start = time.monotonic()
         match = self.serial.wait(r'guest: ready, (\S+, EFI (?:yes|no))', self.at, self.BOOT, 'the guest boots')
         self.at = match.end()
         say(f'guest: {match[1]}: ready after {time.monotonic() - start:.0f} s')
-        return time.monotonic() - start
 
     def run(self, commands, bound=240):
         """Exit status and output of shell commands in the guest."""
@@ -392,7 +391,7 @@ class Vdpa:
         self.rows += 1
         row = {'after': what, 'works': False, 'queues': 0}
         try:
-            row['took'] = round(self.guest.ready())
+            self.guest.ready()
             if not network_up(self.guest):
                 raise Late('the network is not up')
             before = interrupts(VDPA_IRQ)
@@ -549,7 +548,7 @@ def vfio(opts):
             irqs = msi_count(guest, 'nvme') - irqs
             fields = [line for line in out.split('\n') if line.count(';') > 50]
             ios = int(fields[0].split(';')[7]) if rc == 0 and fields else 0
-            result('fio', {'iops': ios, 'guest': irqs, 'host': moved, 'after': what})
+            result('fio', {'guest': irqs, 'host': moved, 'after': what})
             check(f'fio on the NVMe, {what}', ios > 0 and irqs > 0, f'{rc} {irqs} {out[-1500:]}')
             check(f'no host handler runs for the NVMe, {what}', moved == 0, f'{moved}: {interrupts(VFIO_IRQ)}')
             irqs = msi_count(guest, 'eth0')
