@@ -328,9 +328,11 @@ void source_ack(struct source *s)
 		write_reg(s, EDU_ACK, ~0U);
 }
 
-int try_source_vectors(struct source *s, bool on)
+static const int none = -1;
+
+/* Its one MSI, with the eventfd @fd behind it, or none; where @fd is NULL the vector goes. */
+static int set_msi(struct source *s, const int *fd)
 {
-	static const int none = -1;
 	union {
 		struct vfio_irq_set set;
 		char room[sizeof(struct vfio_irq_set) + sizeof(int)];
@@ -341,26 +343,40 @@ int try_source_vectors(struct source *s, bool on)
 		},
 	};
 
-	if (on == s->vectors)
-		return 0;
-	if (s->igb) {
-		set_msix(s, s->vector, on ? &s->eventfd : &none, 1);
-		s->vectors = on;
-		return 0;
-	}
-	if (on) {
+	if (fd) {
 		u.set.argsz = sizeof(u.room);
 		u.set.flags |= VFIO_IRQ_SET_DATA_EVENTFD;
 		u.set.count = 1;
-		memcpy(u.set.data, &s->eventfd, sizeof(int));
+		memcpy(u.set.data, fd, sizeof(int));
 	} else {
 		u.set.argsz = sizeof(u.set);
 		u.set.flags |= VFIO_IRQ_SET_DATA_NONE;
 	}
-	if (ioctl(s->device, VFIO_DEVICE_SET_IRQS, &u.set))
-		return -errno;
-	s->vectors = on;
-	return 0;
+	return ioctl(s->device, VFIO_DEVICE_SET_IRQS, &u.set) ? -errno : 0;
+}
+
+int try_source_vectors(struct source *s, bool on)
+{
+	int ret = 0;
+
+	if (on == s->vectors)
+		return 0;
+	if (s->igb)
+		set_msix(s, s->vector, on ? &s->eventfd : &none, 1);
+	else
+		ret = set_msi(s, on ? &s->eventfd : NULL);
+	if (!ret)
+		s->vectors = on;
+	return ret;
+}
+
+int try_source_trigger(struct source *s, bool on)
+{
+	int ret = set_msi(s, on ? &s->eventfd : &none);
+
+	if (!ret)
+		s->vectors = on;
+	return ret;
 }
 
 void source_vectors(struct source *s, bool on)

@@ -313,6 +313,8 @@ void source_ack(struct source *s);
 /* VFIO_DEVICE_SET_IRQS: the host IRQ is requested, or freed. The eventfd stays. */
 void source_vectors(struct source *s, bool on);
 int try_source_vectors(struct source *s, bool on);
+/* The same for a vector that stays: its host IRQ is not requested, but there. Not for an igb. */
+int try_source_trigger(struct source *s, bool on);
 /* The number of its eventfd is that of another eventfd by now: VFIO takes it, the vectors stay. */
 void source_rearm(struct source *s);
 /* What is in the eventfd is taken out: an irqfd attached later does not start with it. */
