@@ -498,7 +498,8 @@ static void call_anything(struct caller *c)
 static void open_again(struct caller *c)
 {
 	c->may_write = rng_below(&c->rng, 2);
-	c->waits = !rng_below(&c->rng, 4);
+	/* A few, for each read() there may take until the next client comes or goes. */
+	c->waits = !rng_below(&c->rng, 16);
 	c->seq = 0;
 	c->fd = open(BROKER_DEVICE, (c->may_write ? O_RDWR : O_RDONLY) | (c->waits ? 0 : O_NONBLOCK) |
 		     O_CLOEXEC);

@@ -252,19 +252,12 @@ static bool has_ended(struct sleeper *s)
 static bool is_asleep(struct sleeper *s)
 {
 	int tid = __atomic_load_n(&s->tid, __ATOMIC_ACQUIRE);
-	char path[64], line[256] = "";
+	char line[256];
 	const char *state;
-	FILE *f;
 
 	if (!tid)
 		return false;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = 0;
-	fclose(f);
+	task_line(tid, "stat", line, sizeof(line));
 	state = strrchr(line, ')');
 	return state && state[1] == ' ' && state[2] == 'S';
 }
@@ -381,7 +374,7 @@ VM_TEST_F(events, bad_pointers_lose_nothing)
 	ASSERT_NE(MAP_FAILED, two);
 	ASSERT_EQ(0, mprotect(two + page, page, PROT_NONE));
 	sharers_attach_all(&self->sh);
-	EXPECT_EQ(-1, read(self->fd, NULL, 4 * RECORD));
+	EXPECT_EQ(-1, syscall(SYS_read, self->fd, NULL, 4 * RECORD));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, read(self->fd, two + page, RECORD));
 	EXPECT_EQ(EFAULT, errno);

@@ -60,16 +60,9 @@ static void add_task(struct faults *f, const char *task)
 
 static bool is_worker(const char *pid)
 {
-	char path[64], name[32] = "";
-	FILE *file;
+	char name[32];
 
-	snprintf(path, sizeof(path), "/proc/%.32s/comm", pid);
-	file = fopen(path, "r");
-	if (!file)
-		return false;
-	if (!fgets(name, sizeof(name), file))
-		name[0] = 0;
-	fclose(file);
+	task_line(atoi(pid), "comm", name, sizeof(name));
 	return !strncmp(name, "kworker/", 8);
 }
 

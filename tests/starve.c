@@ -95,22 +95,6 @@ static uint64_t group_runtime(const char *group)
 	return us * 1000;
 }
 
-static void first_line(pid_t pid, const char *file, char *line, size_t size)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	line[0] = 0;
-	f = fopen(path, "r");
-	if (!f)
-		return;
-	if (!fgets(line, size, f))
-		line[0] = 0;
-	line[strcspn(line, "\n")] = 0;
-	fclose(f);
-}
-
 /* The one fallback thread there is; 0 if there is none. */
 static pid_t fallback_thread(void)
 {
@@ -124,7 +108,7 @@ static pid_t fallback_thread(void)
 
 		if (!pid)
 			continue;
-		first_line(pid, "comm", comm, sizeof(comm));
+		task_line(pid, "comm", comm, sizeof(comm));
 		if (!strncmp(comm, "vlpi-vm", 7))
 			found = pid;
 	}
@@ -364,7 +348,7 @@ VM_TEST_F(starve, host_task)
 	thread = fallback_thread();
 	ASSERT_NE(0, thread);
 	pin(thread, 0);
-	first_line(thread, "cgroup", group, sizeof(group));
+	task_line(thread, "cgroup", group, sizeof(group));
 	EXPECT_STREQ("0::" VMM_GROUP, group);
 	alone = measure(self->host.pid, thread, false);
 	storm = measure(self->host.pid, thread, true);

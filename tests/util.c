@@ -252,6 +252,22 @@ void write_file(const char *path, const char *text)
 		die("writing \"%s\" to %s: %s", text, path, strerror(-ret));
 }
 
+void task_line(pid_t task, const char *file, char *line, size_t size)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", task, file);
+	line[0] = 0;
+	f = fopen(path, "r");
+	if (!f)
+		return;
+	if (!fgets(line, size, f))
+		line[0] = 0;
+	line[strcspn(line, "\n")] = 0;
+	fclose(f);
+}
+
 void write_tracing(const char *file, const char *text)
 {
 	char path[128];

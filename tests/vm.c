@@ -102,17 +102,12 @@ static void calm_doorbell(pid_t thread)
 
 static bool is_doorbell(pid_t pid)
 {
-	char path[64], comm[32] = "";
-	FILE *f;
+	char comm[32];
+	const char *end;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	if (!fgets(comm, sizeof(comm), f))
-		comm[0] = 0;
-	fclose(f);
-	return !strncmp(comm, "irq/", 4) && strstr(comm, "-vcpu\n");
+	task_line(pid, "comm", comm, sizeof(comm));
+	end = strchr(comm, '-');
+	return !strncmp(comm, "irq/", 4) && end && !strcmp(end, "-vcpu");
 }
 
 /* Those of every VM: this one's are not told from others', which are no worse off. */

@@ -101,6 +101,8 @@ void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n);
 /* Writes @text to a file of the kernel's: 0 or a negative errno. write_file() dies. */
 int try_write_file(const char *path, const char *text);
 void write_file(const char *path, const char *text);
+/* The line in a task's file below /proc, without its end; empty where the task is gone. */
+void task_line(pid_t task, const char *file, char *line, size_t size);
 /* The same to a file of tracefs, by its path below. */
 #define TRACING			"/sys/kernel/tracing/"
 void write_tracing(const char *file, const char *text);
