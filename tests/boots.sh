@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # SKIPPED is used where this is sourced
-# For tests/check: a boot of the lab with programs of tests/suite, and what is made of it.
+# For tests/check and its kin: a boot of the lab with programs of tests/suite, and what is made of it.
 # To be set before: TESTS; later OUT, and suite MACHINE [BOOT], which prints the lines of tests/suite that are for it.
 # A machine is a kernel series, with a flavour if it is not Debian's plain one: 7.3-debug.
 
@@ -54,9 +54,10 @@ with_module() {
 }
 
 # Two machines at a time: each has two busy CPUs when its sources fire, and this is made for two.
+JOBS=2
 running=0
 begin() { # COMMAND...
-	((running < 2)) || { wait -n; running=$((running - 1)); }
+	((running < JOBS)) || { wait -n; running=$((running - 1)); }
 	"$@" &
 	running=$((running + 1))
 }
