@@ -13,6 +13,7 @@ A result is a line of tab-separated fields, under a first line with their names:
            fixture had failed before
   detail   why, or which
 """
+import fcntl
 import os
 import re
 import shlex
@@ -247,8 +248,19 @@ def measured(row):
 
 def record(docs, results):
     """Put results into docs/kernels.tsv in place of older ones of the same boots, and write kernels.md."""
-    path, old = os.path.join(docs, "kernels.tsv"), []
     os.makedirs(docs, exist_ok=True)
+    directory = os.open(docs, os.O_RDONLY)
+    try:
+        # Others may record at the same time.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        merge(docs, results)
+    finally:
+        os.close(directory)
+
+
+def merge(docs, results):
+    """What record() does, under its lock."""
+    path, old = os.path.join(docs, "kernels.tsv"), []
     if os.path.exists(path):
         new = {measured(row) for row in results}
         # A kernel that cannot be used has no other row, and one that was used has no such row any more.

@@ -191,7 +191,7 @@ need_root() { # SERIES
 # need_headers SERIES: the headers of kernel KVER in ROOT
 need_headers() {
 	series_row "$1"
-	[[ -z $WITHOUT_HEADERS ]] || die "kernel $1 has no headers in Debian's suites: it can only be run with --stock"
+	[[ -z $WITHOUT_HEADERS ]] || die "kernel $1 has no headers in Debian's suites: it can only be run with --stock, and without --vdpa"
 	[[ -e $ROOT/lab/headers-$KVER ]] || locked "headers-$(basename "$ROOT")" add_headers "$1"
 }
 
