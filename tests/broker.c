@@ -61,21 +61,38 @@ bool broker_built(void)
 	return module_path[0];
 }
 
-int broker_load(void)
+int broker_file_open(struct broker_file *file)
 {
-	char params[256];
-	int fd, ret;
-
 	if (!broker_built())
 		return -ENOENT;
-	fd = open(module_path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	file->fd = open(module_path, O_RDONLY | O_CLOEXEC);
+	if (file->fd < 0)
 		return -errno;
-	parameters(params, sizeof(params));
-	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
-	close(fd);
-	if (!ret)
+	parameters(file->params, sizeof(file->params));
+	return 0;
+}
+
+int broker_file_load(const struct broker_file *file)
+{
+	return syscall(SYS_finit_module, file->fd, file->params, 0) ? -errno : 0;
+}
+
+void broker_file_close(struct broker_file *file)
+{
+	close(file->fd);
+	if (broker_loaded())
 		lab_mark(LAB_MARK_BROKER);
+}
+
+int broker_load(void)
+{
+	struct broker_file file;
+	int ret = broker_file_open(&file);
+
+	if (ret)
+		return ret;
+	ret = broker_file_load(&file);
+	broker_file_close(&file);
 	return ret;
 }
 

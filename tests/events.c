@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -65,14 +64,6 @@ static void drain(int fd)
 	static struct vlpi_broker_event there[MOST];
 
 	take(fd, there, MOST);
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
 static bool is_readable(int fd)
@@ -156,7 +147,7 @@ static uint64_t vm_id_of(struct source *s)
 VM_TEST_F(events, changes_in_order)
 {
 	struct sharers *sh = &self->sh;
-	uint64_t before = monotonic_ns(), seq;
+	uint64_t before = now_ns(), seq;
 	unsigned int n;
 
 	EXPECT_FALSE(is_readable(self->fd));
@@ -171,7 +162,7 @@ VM_TEST_F(events, changes_in_order)
 	EXPECT_SEQUENCE(self->got, n);
 	ASSERT_LT(0, n);
 	EXPECT_LE(before, self->got[0].time_ns);
-	EXPECT_GE(monotonic_ns(), self->got[n - 1].time_ns);
+	EXPECT_GE(now_ns(), self->got[n - 1].time_ns);
 	seq = self->got[n - 1].seq;
 
 	EXPECT_FALSE(is_readable(self->fd));

@@ -8,19 +8,11 @@
  * at all is checked.
  */
 #define _GNU_SOURCE
-#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
 
 #define BOUND_MS		100
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
-}
 
 static bool counts_instructions(void)
 {
@@ -59,7 +51,7 @@ static void expect_soon(struct __test_metadata *_metadata, struct sharers *sh, u
 	uint64_t us;
 
 	wait_for(holders(sh) == 1, "%s: somebody holds the slot", after);
-	us = now_us() - since;
+	us = (now_ns() - since) / 1000;
 	note("%s: held after %llu.%03llu ms", after, (unsigned long long)us / 1000,
 	     (unsigned long long)us % 1000);
 	if (counts_instructions()) {
@@ -72,7 +64,7 @@ static void expect_soon(struct __test_metadata *_metadata, struct sharers *sh, u
 VM_TEST_F(idle, after_the_holder_leaves)
 {
 	struct sharers *sh = &self->sh;
-	uint64_t since = now_us();
+	uint64_t since = now_ns();
 
 	detach(sh->src[0]);
 	expect_soon(_metadata, sh, since, "the holder has left");
@@ -85,7 +77,7 @@ VM_TEST_F(idle, after_discard_and_map)
 
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	wait_for(!holders(sh), "the event is gone");
-	since = now_us();
+	since = now_ns();
 	sharers_map(sh);
 	expect_soon(_metadata, sh, since, "the event is mapped again");
 }
@@ -101,7 +93,7 @@ VM_TEST_F(idle, after_map_to_an_lpi_that_lives)
 		SKIP(return, "this KVM refuses a second event for one LPI");
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	wait_for(!holders(sh), "the event is gone");
-	since = now_us();
+	since = now_ns();
 	sharers_map(sh);
 	expect_soon(_metadata, sh, since, "the event is mapped again");
 }
@@ -119,7 +111,7 @@ VM_TEST_F(idle, after_the_its_is_switched_on)
 	/* As late as the back-off makes it. */
 	usleep(500 * 1000);
 	EXPECT_EQ(0, holders(sh));
-	since = now_us();
+	since = now_ns();
 	guest_its(sh->vm, true);
 	expect_soon(_metadata, sh, since, "the ITS is on");
 }
@@ -136,7 +128,7 @@ VM_TEST_F(idle, after_the_collection_is_mapped)
 	sharers_attach_all(sh);
 	EXPECT_EQ(0, holders(sh));
 	usleep(500 * 1000);
-	since = now_us();
+	since = now_ns();
 	guest_mapc(sh->vm, 0, true);
 	expect_soon(_metadata, sh, since, "the collection is mapped");
 }
@@ -149,7 +141,7 @@ VM_TEST_F(idle, after_a_change_of_route)
 	for (unsigned int i = 0; i < sh->nr; i++)
 		vm_route_none(sh->vm, SHARED_GSI + i);
 	EXPECT_EQ(0, holders(sh));
-	since = now_us();
+	since = now_ns();
 	for (unsigned int i = 0; i < sh->nr; i++)
 		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
 	expect_soon(_metadata, sh, since, "the routes are back");

@@ -205,14 +205,6 @@ static unsigned int percent(uint64_t part, uint64_t whole)
 	return part * 100 / whole;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 static uint64_t injections(void)
 {
 	struct vlpi_broker_info info;

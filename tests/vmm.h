@@ -42,6 +42,8 @@ void note(const char *fmt, ...) __printf_like(1, 2);
 /* For tests/faults-table: what was done to the module, and how often. */
 void tried(unsigned int times, const char *what);
 
+/* CLOCK_MONOTONIC. */
+uint64_t now_ns(void);
 uint64_t now_ms(void);
 
 /* A number from the environment. */
@@ -445,6 +447,18 @@ bool broker_loaded(void);
 bool broker_built(void);
 /* 0 or a negative errno of finit_module(); -ENOENT where this machine has no such module. */
 int broker_load(void);
+/*
+ * The same in three steps: the first has all that the second needs, which is finit_module() alone;
+ * the third marks the trace of ITS commands if the module is loaded now.
+ */
+struct broker_file {
+	int fd;
+	char params[256];
+};
+
+int broker_file_open(struct broker_file *file);
+int broker_file_load(const struct broker_file *file);
+void broker_file_close(struct broker_file *file);
 /* 0 or a negative errno of delete_module(); -EWOULDBLOCK while it is in use. */
 int broker_unload(void);
 /* Both die if it cannot be done: for the tests that are about a loaded, or an absent, module. */
