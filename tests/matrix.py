@@ -203,6 +203,11 @@ def markdown(results, hazards):
                     out.append(f"| {name} | " + " | ".join(
                         f"{verdict(stock.get((name, kernel), []))} / {verdict(broker.get((name, kernel), []))}"
                         for kernel in some) + " |")
+    without = [name for name in HAZARDS if name.startswith("H")
+               and not any((name, kernel) in cells for cells in (stock, broker) for kernel in columns)]
+    if without:
+        out += ["", f"Not in these boots: {' '.join(without)}, for want of the kernel's instruments; `make check-debug` and "
+                    "docs/faults.md have what needs them."]
     out += ["", "## What the stock kernel does", "",
             "Of each hazard the worst that was seen: the test, and what it said.", "", "| hazard | kernel | seen |",
             "| --- | --- | --- |"]
