@@ -10,28 +10,33 @@
  * fallback thread are kept there with it: the thread has nowhere else to go. Everything measured is
  * CPU time that the scheduler of the emulated host has given, so how fast or busy the emulator is
  * does not matter.
+ *
+ * Where the kernel leaves kernel threads out of cgroups of version 2 (vhost's too), the groups are
+ * of version 1.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "harness.h"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define VMM_GROUP	"/vlpi_vmm"
 #define HOST_GROUP	"/vlpi_host"
 
 #define NR_SOURCES	6
 #define WINDOW_MS	4000
 
-/* What the VMM's cgroup is entitled to on host CPU 0, in percent of it. */
+/*
+ * What the VMM's cgroup is entitled to on host CPU 0, in percent of it: by a quota, or by its weight
+ * against that of the host's task, which is the usual one.
+ */
 #define SHARE		10
-/* That against the weight of the host's task, which is 100. */
-#define WEIGHT		11
 /* What accounting by ticks and slices of quota may add. */
 #define SLACK		10
 /*
@@ -40,11 +45,44 @@
  */
 #define LEAST_PROGRESS	75
 
+/* What a version of cgroups calls the CPU's share of a group; share_by_... are SHARE percent. */
+static const struct hierarchy {
+	bool version_1;
+	const char *path;
+	const char *weight, *usual_weight, *share_by_weight;
+	const char *quota, *no_quota, *share_by_quota;
+	const char *usage;
+} versions[] = {
+	{
+		.version_1 = true, .path = "/tmp/vlpi_cpu",
+		.weight = "cpu.shares", .usual_weight = "1024", .share_by_weight = "112",
+		.quota = "cpu.cfs_quota_us", .no_quota = "-1", .share_by_quota = "10000",
+		.usage = "cpuacct.usage",
+	}, {
+		.path = "/sys/fs/cgroup",
+		.weight = "cpu.weight", .usual_weight = "100", .share_by_weight = "11",
+		.quota = "cpu.max", .no_quota = "max", .share_by_quota = "10000 100000",
+		.usage = "cpu.stat",
+	},
+}, *cgroups;
+
+/* 5.10's cgroup_attach_task_all() passes over version 2, that of 6.1 does not. */
+static bool kthreads_join_version_2(void)
+{
+	unsigned int major, minor;
+	struct utsname u;
+
+	uname(&u);
+	if (sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		die("Linux %s: no version", u.release);
+	return major > 6 || (major == 6 && minor >= 1);
+}
+
 static void set(const char *group, const char *file, const char *value)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), CGROUPS "%s/%s", group, file);
+	snprintf(path, sizeof(path), "%s%s/%s", cgroups->path, group, file);
 	write_file(path, value);
 }
 
@@ -60,9 +98,40 @@ static void make_group(const char *group)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), CGROUPS "%s", group);
+	snprintf(path, sizeof(path), "%s%s", cgroups->path, group);
 	if (mkdir(path, 0755) && errno != EEXIST)
 		die("%s: %m", path);
+}
+
+static void remove_group(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", cgroups->path, group);
+	rmdir(path);
+}
+
+static void make_groups(void)
+{
+	cgroups = &versions[kthreads_join_version_2()];
+	if (cgroups->version_1) {
+		if (mkdir(cgroups->path, 0755) && errno != EEXIST)
+			die("%s: %m", cgroups->path);
+		if (mount("cgroup", cgroups->path, "cgroup", 0, "cpu,cpuacct"))
+			die("cgroups of version 1 at %s: %m", cgroups->path);
+	} else {
+		set("", "cgroup.subtree_control", "+cpu");
+	}
+	make_group(VMM_GROUP);
+	make_group(HOST_GROUP);
+}
+
+static void remove_groups(void)
+{
+	remove_group(HOST_GROUP);
+	remove_group(VMM_GROUP);
+	if (cgroups->version_1)
+		umount(cgroups->path);
 }
 
 /* CPU time of a task, in ns. */
@@ -83,16 +152,19 @@ static uint64_t runtime(pid_t pid)
 /* Of a cgroup, in ns. */
 static uint64_t group_runtime(const char *group)
 {
-	unsigned long long us = 0;
+	unsigned long long usage;
+	int got = 0;
 	char path[128];
 	FILE *f;
 
-	snprintf(path, sizeof(path), CGROUPS "%s/cpu.stat", group);
+	snprintf(path, sizeof(path), "%s%s/%s", cgroups->path, group, cgroups->usage);
 	f = fopen(path, "r");
-	if (!f || fscanf(f, "usage_usec %llu", &us) != 1)
+	if (f)
+		got = fscanf(f, cgroups->version_1 ? "%llu" : "usage_usec %llu", &usage);
+	if (got != 1)
 		die("%s: %m", path);
 	fclose(f);
-	return us * 1000;
+	return cgroups->version_1 ? usage : usage * 1000;
 }
 
 /* The one fallback thread there is; 0 if there is none. */
@@ -289,29 +361,26 @@ static const char *inapplicable(bool quota)
 
 FIXTURE_SETUP(starve)
 {
-	char text[32];
-
 	/* The test says so. */
 	if (inapplicable(variant->quota))
 		return;
 	ASSERT_LE(2, host_cpus());
 	units = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)units);
-	set("", "cgroup.subtree_control", "+cpu");
-	make_group(VMM_GROUP);
-	make_group(HOST_GROUP);
+	make_groups();
 	/* It boots unhindered. */
-	set(VMM_GROUP, "cpu.max", "max");
-	set(VMM_GROUP, "cpu.weight", "100");
+	set(VMM_GROUP, cgroups->quota, cgroups->no_quota);
+	set(VMM_GROUP, cgroups->weight, cgroups->usual_weight);
 	for (unsigned int i = 0; i < NR_SOURCES; i++)
 		src[i] = source_open(i);
 	child_start(&self->vmm, vmm, NULL);
 	child_wait_ready(&self->vmm);
 	child_start(&self->host, host_task, NULL);
 	child_wait_ready(&self->host);
-	snprintf(text, sizeof(text), variant->quota ? "%u 100000" : "%u",
-		 variant->quota ? SHARE * 1000 : WEIGHT);
-	set(VMM_GROUP, variant->quota ? "cpu.max" : "cpu.weight", text);
+	if (variant->quota)
+		set(VMM_GROUP, cgroups->quota, cgroups->share_by_quota);
+	else
+		set(VMM_GROUP, cgroups->weight, cgroups->share_by_weight);
 	pin(0, 1);
 }
 
@@ -319,20 +388,19 @@ FIXTURE_TEARDOWN(starve)
 {
 	if (!self->host.pid)
 		return;
-	set(VMM_GROUP, "cpu.max", "max");
+	set(VMM_GROUP, cgroups->quota, cgroups->no_quota);
 	child_kill(&self->host);
 	child_kill(&self->vmm);
 	for (unsigned int i = 0; i < NR_SOURCES; i++)
 		source_close(src[i]);
-	rmdir(CGROUPS HOST_GROUP);
-	rmdir(CGROUPS VMM_GROUP);
+	remove_groups();
 }
 
 VM_TEST_F(starve, host_task)
 {
 	const char *reason = inapplicable(variant->quota);
 	struct usage alone, storm;
-	char group[64];
+	char group[64], *name;
 	pid_t thread;
 
 	if (reason)
@@ -341,7 +409,10 @@ VM_TEST_F(starve, host_task)
 	ASSERT_NE(0, thread);
 	pin(thread, 0);
 	task_line(thread, "cgroup", group, sizeof(group));
-	EXPECT_STREQ("0::" VMM_GROUP, group);
+	/* Version 2 comes last, so the first line is that of the one in use. */
+	name = strrchr(group, ':');
+	ASSERT_NE(NULL, name);
+	EXPECT_STREQ(VMM_GROUP, name + 1);
 	alone = measure(self->host.pid, thread, false);
 	storm = measure(self->host.pid, thread, true);
 	EXPECT_LT(50, alone.host);
