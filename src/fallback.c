@@ -15,10 +15,10 @@
  * is an edge: signals that come before the thread has run merge into one injection.
  *
  * There is one worker a VM, made when the VM first has a waiter. It lives in the cgroups of the
- * VMM, as vhost's do, with the nice value of fallback_nice: a guest is not to buy host time with
- * its interrupts. Where there is none (no memory, or a fatal signal to the VMM while it was being
- * made), KVM's own path injects; that is right too, since KVM raises through the holder, and only
- * wants for the slot's mutex.
+ * VMM, as vhost's do (on 5.10 in those of version 1 only), with the nice value of fallback_nice: a
+ * guest is not to buy host time with its interrupts. Where there is none (no memory, or a fatal
+ * signal to the VMM while it was being made), KVM's own path injects; that is right too, since KVM
+ * raises through the holder, and only wants for the slot's mutex.
  *
  * With fallback=inline the vLPI is raised through the holder's host IRQ by the wake-up itself: no
  * thread, no exit of the guest, and an ITS command in hard interrupt context.
