@@ -234,7 +234,10 @@ def markdown(results, hazards):
     skips = {}
     for row in results:
         if row["result"] == "skip" and row["test"] != "all":
-            skips.setdefault((row["program"], row["test"], row["detail"]), {}).setdefault(row["mode"], []).append(row["kernel"])
+            where = skips.setdefault((row["program"], row["test"], row["detail"]), {}).setdefault(row["mode"], [])
+            # Once, in however many boots.
+            if row["kernel"] not in where:
+                where.append(row["kernel"])
     if skips:
         out += ["", "## Skipped, and why", ""]
         out += [f"- `{program} {test}`: {detail} ("
