@@ -416,9 +416,12 @@ VM_TEST_F(starve, host_task)
 	alone = measure(self->host.pid, thread, false);
 	storm = measure(self->host.pid, thread, true);
 	EXPECT_LT(50, alone.host);
-	/* Or there was no storm. How many injections the share buys is a matter of the machine. */
-	EXPECT_LE(SHARE / 2, storm.vmm);
-	EXPECT_LT(0, storm.thread);
+	/*
+	 * Or there was no storm: the thread has injected, and always had more to do. How much of its
+	 * share the VMM gets, and how many injections that buys, is a matter of the machine.
+	 */
+	EXPECT_LT(0, storm.injections);
+	EXPECT_LT(10 * storm.injections, storm.signals);
 	EXPECT_GE(SHARE + SLACK, storm.thread);
 	EXPECT_GE(SHARE + SLACK, storm.vmm);
 	EXPECT_LE(alone.host * LEAST_PROGRESS / 100, storm.host) {
