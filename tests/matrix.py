@@ -219,10 +219,8 @@ def markdown(results, hazards):
     missing = {}
     for kernel, mode in sorted({(row["kernel"], row["mode"]) for row in results if row["kernel"] in columns},
                                key=lambda it: (kernel_key(it[0]), it[1])):
-        done = {row["boot"] for row in results if (row["kernel"], row["mode"]) == (kernel, mode)}
-        for boot in suite(mode, kernel):
-            if boot not in done:
-                missing.setdefault((mode, boot), []).append(kernel)
+        for boot in unmeasured(results, mode, kernel):
+            missing.setdefault((mode, boot), []).append(kernel)
     logs = [(kernel, row) for kernel in columns for row in stock.get(("run", kernel), []) if row["detail"]]
     if logs:
         out += ["", "Over whole boots of the stock kernel, the kernel log and the ITS command stream:", ""]
@@ -244,9 +242,19 @@ def markdown(results, hazards):
                 + "; ".join(f"{'stock' if mode == 'stock' else 'broker'}: {', '.join(where)}" for mode, where in modes.items())
                 + ")" for (program, test, detail), modes in skips.items()]
     if missing:
-        out += ["", "## Not measured yet", "", "Boots of `tests/suite` that the table above is without:", ""]
+        out += ["", "## Not measured yet", "", "Boots of `tests/suite` that the table above is without, or without a program of:", ""]
         out += [f"- {mode}, {boot}: {', '.join(where)}" for (mode, boot), where in missing.items()]
     return "\n".join(out) + "\n"
+
+
+def unmeasured(results, mode, kernel):
+    """The boots of tests/suite some program of which has no result there."""
+    rows = [row for row in results if (row["kernel"], row["mode"]) == (kernel, mode)]
+    if any(row["test"] == "all" for row in rows):
+        return []
+    done = {(row["boot"], row["program"]) for row in rows}
+    return [boot for boot, (_, programs) in suite(mode, kernel).items()
+            if any((boot, program) not in done for program in programs)]
 
 
 def measured(row):
