@@ -316,7 +316,7 @@ unpack_tracers() { # SERIES DIR
 	say "unpacking ${TRACERS_PACKAGES[*]} (half a minute)"
 	# The kernel's own, if it is of the root's release: that of 5.10 (bullseye) knows less than the test asks for.
 	private_apt "$1" apt-cache madison linux-perf:arm64 |
-		awk -F' *[|] *' -v v="$KPKG" -v r=" $RELEASE[-/]" '$2 == v && $3 ~ r { found = 1 } END { exit !found }' &&
+		awk -F' *[|] *' -v v="$KPKG" -v r=" ${RELEASE}[-/]" '$2 == v && $3 ~ r { found = 1 } END { exit !found }' &&
 		packages=${packages/linux-perf/linux-perf=$KPKG}
 	debootstrap_into "$root" "$1" "${SUITES[*]}" --variant=extract --architectures=arm64 --include="${packages// /,}"
 	mkdir -p "$2/bin" "$2/lib"
