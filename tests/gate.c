@@ -67,7 +67,7 @@ VM_TEST_F(gate, refuses)
 	if (!broker_loaded())
 		SKIP(return, "there is no gate without the module");
 	if (!helper_built(HELPER))
-		SKIP(return, "no " HELPER ".ko: tests/lab/run --helpers builds it where Debian has the kernel's headers");
+		SKIP(return, NO_HELPER(HELPER));
 	asks = variant->asks < sh->nr ? sh->src[variant->asks] : self->alien;
 	snprintf(params, sizeof(params), "host_irq=%d holder=%d vintid=%u", source_host_irq(asks),
 		 source_host_irq(sh->src[0]), variant->elsewhere ? SHARED_INTID + 1 : 0);

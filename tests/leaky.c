@@ -37,7 +37,7 @@ FIXTURE_SETUP(leaky)
 	if (!kvm_leaks_by_itself()) {
 		ret = helper_load(HELPER, "");
 		if (ret == -ENOENT)
-			SKIP(return, "no " HELPER ".ko: tests/lab/run --helpers builds it where Debian has the kernel's headers");
+			SKIP(return, NO_HELPER(HELPER));
 		ASSERT_EQ(0, ret);
 		self->helper = true;
 	}

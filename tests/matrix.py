@@ -109,6 +109,12 @@ def by_hazard(results, hazards):
     return cells
 
 
+def untested(columns, *tables):
+    """The hazards of which none of these tables, of by_hazard(), has a result."""
+    return [name for name in HAZARDS if name.startswith("H")
+            and not any((name, kernel) in cells for cells in tables for kernel in columns)]
+
+
 def count(rows, *wanted):
     return sum(row["result"] in wanted for row in rows)
 
@@ -142,8 +148,7 @@ def text_table(results, hazards):
             body.append(["log, ITS" if name == "run" else name] +
                         [f"{count(p, 'pass')}/{count(p, *BAD)}/{count(p, 'skip')}" if p else "-" for p in parts])
     out += grid(["passed/failed/skipped"] + columns, body)
-    without = [name for name in HAZARDS
-               if name.startswith("H") and not any((name, kernel) in cells for kernel in columns)]
+    without = untested(columns, cells)
     if without:
         out += ["", "no test of " + " ".join(without)]
     for title, wanted in (("failed", BAD), ("skipped", ("skip",))):
@@ -203,8 +208,7 @@ def markdown(results, hazards):
                     out.append(f"| {name} | " + " | ".join(
                         f"{verdict(stock.get((name, kernel), []))} / {verdict(broker.get((name, kernel), []))}"
                         for kernel in some) + " |")
-    without = [name for name in HAZARDS if name.startswith("H")
-               and not any((name, kernel) in cells for cells in (stock, broker) for kernel in columns)]
+    without = untested(columns, stock, broker)
     if without:
         out += ["", f"Not in these boots: {' '.join(without)}, for want of the kernel's instruments; `make check-debug` and "
                     "docs/faults.md have what needs them."]
@@ -262,6 +266,12 @@ def measured(row):
     return row["kernel"], row["mode"], row["boot"]
 
 
+def recorded(docs):
+    """What docs/kernels.tsv has, which need not be there."""
+    path = os.path.join(docs, "kernels.tsv")
+    return read(path) if os.path.exists(path) else []
+
+
 def record(docs, results):
     """Put results into docs/kernels.tsv in place of older ones of the same boots, and write kernels.md."""
     os.makedirs(docs, exist_ok=True)
@@ -276,17 +286,15 @@ def record(docs, results):
 
 def merge(docs, results):
     """What record() does, under its lock."""
-    path, old = os.path.join(docs, "kernels.tsv"), []
-    if os.path.exists(path):
-        new = {measured(row) for row in results}
-        # A kernel that cannot be used has no other row, and one that was used has no such row any more.
-        unusable = {key[:2] for key in new if key[2] == "-"}
-        used = {key[:2] for key in new} - unusable
-        for row in read(path):
-            key = measured(row)
-            if key not in new and key[:2] not in unusable and not (key[2] == "-" and key[:2] in used):
-                old.append(row)
+    old, new = [], {measured(row) for row in results}
+    # A kernel that cannot be used has no other row, and one that was used has no such row any more.
+    unusable = {key[:2] for key in new if key[2] == "-"}
+    used = {key[:2] for key in new} - unusable
+    for row in recorded(docs):
+        key = measured(row)
+        if key not in new and key[:2] not in unusable and not (key[2] == "-" and key[:2] in used):
+            old.append(row)
     results = sorted(old + results, key=lambda row: (kernel_key(row["kernel"]), row["mode"], row["boot"]))
-    write(path, results)
+    write(os.path.join(docs, "kernels.tsv"), results)
     with open(os.path.join(docs, "kernels.md"), "w", encoding="utf-8") as file:
         file.write(markdown(results, Hazards()))

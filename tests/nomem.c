@@ -2,9 +2,10 @@
 /*
  * H18: no memory. Each allocation on a path is made to fail in turn, by its number, on a kernel
  * with FAILSLAB and FAIL_PAGE_ALLOC (/proc/PID/fail-nth): those of the module, and those of KVM,
- * VFIO and the rest of the kernel on the same path. When it is loaded, those from its init on. Each time: what the VMM is told is success or
- * ENOMEM, every source is delivered, and with memory everything is in its place again, once an
- * irqfd that could not be brokered, or mapped, has been detached and attached anew.
+ * VFIO and the rest of the kernel on the same path; where it is loaded, those from its init on. Each
+ * time: what the VMM is told is success or ENOMEM, every source is delivered, and with memory
+ * everything is in its place again, once an irqfd that could not be brokered, or mapped, has been
+ * detached and attached anew.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -339,7 +340,7 @@ FIXTURE_SETUP(nomem)
 		int ret = helper_load(HELPER, "");
 
 		if (ret == -ENOENT)
-			SKIP(return, "no " HELPER ".ko: tests/lab/run --helpers builds it");
+			SKIP(return, NO_HELPER(HELPER));
 		ASSERT_EQ(0, ret);
 	}
 	want_faults_in_kernel_allocations();

@@ -469,6 +469,9 @@ void broker_want(bool loaded);
  * errno, -ENOENT where it was not built; one that a test that died has left behind will do.
  */
 bool helper_built(const char *name);
+/* Why a test that wants one is skipped. */
+#define NO_HELPER(name)		"no " name ".ko: tests/lab/run --helpers builds it where Debian " \
+				"has the kernel's headers"
 int helper_load(const char *name, const char *params);
 /* A parameter of one that is loaded. */
 int helper_number(const char *name, const char *param);
