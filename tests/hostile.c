@@ -500,6 +500,8 @@ TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
 		child_kill(&c);
 		if (variant->kind == CPUS)
 			second_cpu(true);
+		if ((i + 1) % 10 == 0)
+			note("%u of %u are killed", i + 1, kills);
 	}
 	tried(kills, "VMMs killed");
 	prepare(sh, "heir");
