@@ -484,7 +484,7 @@ static void be_hostile(void *arg)
 		guest_turn(sh.vm, &rng);
 }
 
-/* What each VMM had is given up before the next one comes; a client that is gone has nothing forwarded. */
+/* What a VMM had is given up before the next one comes: who is gone has nothing forwarded. */
 static bool all_have_left(void)
 {
 	struct vlpi_broker_info info;
