@@ -96,6 +96,15 @@ static const struct shim_events *events;
 
 /* --- the irqchip ----------------------------------------------------------------------------- */
 
+/*
+ * The bit changes when the irqchip maps and unmaps; what is said of it is said of a moment. It shares
+ * its word with bits that every interrupt changes, under the descriptor's lock.
+ */
+static bool is_forwarded(struct irq_data *data)
+{
+	return data_race(irqd_is_forwarded_to_vcpu(data));
+}
+
 /**
  * shim_is_forwarded - ask the irqchip for a host IRQ
  * @host_irq: of a producer.
@@ -110,7 +119,7 @@ bool shim_is_forwarded(u32 host_irq)
 
 	rcu_read_lock();
 	data = irq_get_irq_data(host_irq);
-	forwarded = data && irqd_is_forwarded_to_vcpu(data);
+	forwarded = data && is_forwarded(data);
 	rcu_read_unlock();
 	return forwarded;
 }
@@ -164,7 +173,7 @@ static void reaim(u32 host_irq)
 	struct irq_data *data;
 
 	data = irq_get_irq_data(host_irq);
-	if (!data || irqd_is_forwarded_to_vcpu(data))
+	if (!data || is_forwarded(data))
 		return;
 	effective = irq_data_get_effective_affinity_mask(data);
 	if (cpumask_empty(effective) || cpumask_intersects(effective, cpu_online_mask))
@@ -488,7 +497,12 @@ bool shim_route_changed(struct vb_client *client)
 		route.msi.data != seen->msi.data || route.msi.devid != seen->msi.devid);
 }
 
-/* The vLPI at the end of a route to an MSI. Returns what shim_resolve() does. */
+/*
+ * The vLPI at the end of a route to an MSI. Returns what shim_resolve() does.
+ *
+ * vgic_its_resolve_lpi() looks at irq->hw, a bit, without irq_lock, while a vCPU may change another
+ * one of its byte: KCSAN tells of it. That is between KVM and itself; its own MSIs come this way too.
+ */
 static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route, u32 *vintid)
 {
 	struct vgic_irq *irq;
