@@ -241,12 +241,51 @@ static int events_are_read(struct sharers *sh)
 	return ret;
 }
 
+/*
+ * Does the module lack something of a source: its irqfd, or a mapping that the irqchip had no
+ * memory for? Such a one waits, and is tried again when its turn comes, while another holds the
+ * vLPI.
+ */
+static bool went_without(struct source *s)
+{
+	struct vlpi_broker_client c;
+
+	if (!s->vm || !s->vectors)
+		return false;
+	return !broker_client(s, &c) || (c.flags & VLPI_BROKER_CLIENT_REATTACH) ||
+	       (c.state == VLPI_BROKER_UNMAPPABLE && c.error == ENOMEM);
+}
+
+static bool hands_are_settled(struct sharers *sh)
+{
+	struct vlpi_broker_client c;
+	unsigned int holders = 0;
+
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		if (went_without(sh->src[i]))
+			continue;
+		if (!broker_client(sh->src[i], &c))
+			return false;
+		if (c.state == VLPI_BROKER_HOLDER && c.flags & VLPI_BROKER_CLIENT_FORWARDED)
+			holders++;
+		else if (c.state != VLPI_BROKER_WAITER)
+			return false;
+	}
+	return holders == 1;
+}
+
 /* The arbiter's own work, after the guest has mapped the event anew. */
 static int guest_maps_again(struct sharers *sh)
 {
+	struct wait w;
+
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	sharers_map(sh);
-	return sources_placed("the guest has mapped its event again") ? 0 : -ETIME;
+	wait_begin(&w);
+	while (!hands_are_settled(sh))
+		if (!wait_more(&w))
+			return -ETIME;
+	return 0;
 }
 
 /* Had before: the file is not the module's allocation. */
@@ -352,21 +391,6 @@ FIXTURE_SETUP(nomem)
 FIXTURE_TEARDOWN(nomem)
 {
 	sharers_free(&self->sh);
-}
-
-/*
- * Does the module lack something of a source: its irqfd, or a mapping that the irqchip had no
- * memory for? Such a one waits, and is tried again when its turn comes, while another holds the
- * vLPI.
- */
-static bool went_without(struct source *s)
-{
-	struct vlpi_broker_client c;
-
-	if (!s->vm || !s->vectors)
-		return false;
-	return !broker_client(s, &c) || (c.flags & VLPI_BROKER_CLIENT_REATTACH) ||
-	       (c.state == VLPI_BROKER_UNMAPPABLE && c.error == ENOMEM);
 }
 
 static unsigned int attach_anew(struct sharers *sh)
