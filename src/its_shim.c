@@ -96,12 +96,12 @@ static const struct shim_events *events;
 
 /* --- the irqchip ----------------------------------------------------------------------------- */
 
-/*
- * The bit changes when the irqchip maps and unmaps; what is said of it is said of a moment. It shares
- * its word with bits that every interrupt changes, under the descriptor's lock.
- */
 static bool is_forwarded(struct irq_data *data)
 {
+	/*
+	 * The bit changes when the irqchip maps or unmaps; what is said of it, is said of a moment.
+	 * It shares its word with bits that each interrupt changes under the descriptor's lock.
+	 */
 	return data_race(irqd_is_forwarded_to_vcpu(data));
 }
 
@@ -501,7 +501,8 @@ bool shim_route_changed(struct vb_client *client)
  * The vLPI at the end of a route to an MSI. Returns what shim_resolve() does.
  *
  * vgic_its_resolve_lpi() looks at irq->hw, a bit, without irq_lock, while a vCPU may change another
- * one of its byte: KCSAN tells of it. That is between KVM and itself; its own MSIs come this way too.
+ * one of its byte: KCSAN tells of it. That is between KVM and itself: its own MSIs come this way
+ * too.
  */
 static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route, u32 *vintid)
 {
