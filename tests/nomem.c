@@ -246,14 +246,10 @@ static int events_are_read(struct sharers *sh)
  * memory for? Such a one waits, and is tried again when its turn comes, while another holds the
  * vLPI.
  */
-static bool went_without(struct source *s)
+static bool went_without(struct source *s, struct vlpi_broker_client *c)
 {
-	struct vlpi_broker_client c;
-
-	if (!s->vm || !s->vectors)
-		return false;
-	return !broker_client(s, &c) || (c.flags & VLPI_BROKER_CLIENT_REATTACH) ||
-	       (c.state == VLPI_BROKER_UNMAPPABLE && c.error == ENOMEM);
+	return !broker_client(s, c) || (c->flags & VLPI_BROKER_CLIENT_REATTACH) ||
+	       (c->state == VLPI_BROKER_UNMAPPABLE && c->error == ENOMEM);
 }
 
 static bool hands_are_settled(struct sharers *sh)
@@ -262,10 +258,8 @@ static bool hands_are_settled(struct sharers *sh)
 	unsigned int holders = 0;
 
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		if (went_without(sh->src[i]))
+		if (went_without(sh->src[i], &c))
 			continue;
-		if (!broker_client(sh->src[i], &c))
-			return false;
 		if (c.state == VLPI_BROKER_HOLDER && c.flags & VLPI_BROKER_CLIENT_FORWARDED)
 			holders++;
 		else if (c.state != VLPI_BROKER_WAITER)
@@ -395,13 +389,16 @@ FIXTURE_TEARDOWN(nomem)
 
 static unsigned int attach_anew(struct sharers *sh)
 {
+	struct vlpi_broker_client c;
 	unsigned int anew = 0;
 
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		if (!went_without(sh->src[i]))
+		struct source *s = sh->src[i];
+
+		if (!s->vm || !s->vectors || !went_without(s, &c))
 			continue;
-		detach(sh->src[i]);
-		attach(sh->src[i], sh->vm, SHARED_GSI + i);
+		detach(s);
+		attach(s, sh->vm, SHARED_GSI + i);
 		anew++;
 	}
 	return anew;
