@@ -99,7 +99,7 @@ static const struct shim_events *events;
 static bool is_forwarded(struct irq_data *data)
 {
 	/*
-	 * The bit changes when the irqchip maps or unmaps, so the answer is true of one moment only.
+	 * The bit changes when the irqchip maps or unmaps, so this is true of a moment only.
 	 * It shares its word with bits that each interrupt changes under the descriptor's lock.
 	 */
 	return data_race(irqd_is_forwarded_to_vcpu(data));
