@@ -493,10 +493,11 @@ static void slot_set_served(struct vb_slot *slot)
 /* Map @client's host IRQ to the slot's vLPI. */
 static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vlpi_broker_why why)
 {
+	/* What is given up from here on may make the difference. */
+	int released = atomic_read(&releases);
 	int ret;
 
 	lockdep_assert_held(&slot->lock);
-	client->tried = atomic_read(&releases);
 	if (shim_is_forwarded(client->host_irq)) {
 		/* To a VM that is gone: mapping it again would only move that. */
 		ret = -EUCLEAN;
@@ -510,10 +511,13 @@ static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vlpi_br
 			ret = -EBUSY;
 		}
 	}
-	if (ret == -EAGAIN) {
-		/* Its route leads elsewhere by now, or its event does: it is to be placed anew. */
+	/*
+	 * Its route leads elsewhere by now, or its event does: it is to be placed anew. The irqchip
+	 * was not asked, so a release that it waited for is one still.
+	 */
+	if (ret == -EAGAIN)
 		return ret;
-	}
+	client->tried = released;
 	if (ret) {
 		atomic64_inc(&count.grant_failures);
 		client->state = VLPI_BROKER_UNMAPPABLE;

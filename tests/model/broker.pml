@@ -434,7 +434,12 @@ inline slot_try(s, r)
 		:: else
 		fi;
 		if
-		:: r == AGAIN
+		:: r == AGAIN ->
+#ifdef BUG_TRIED_UNASKED
+			skip
+#else
+			rel[q] = true	/* "tried" is as it was, and it may work as before */
+#endif
 		:: r == SOFT || r == HARD ->
 			st[q] = UNMAPPABLE;
 			soft[q] = (r == SOFT)
@@ -1246,8 +1251,21 @@ inline begin_attached(c, s)
 	vm[c] = s / NL;
 	route[c] = s - vm[c] * NL;
 	seen[c] = route[c];
+	k = 0;
+	do
+	:: k < c ->
+		if
+		:: slot[k] == s -> pos[c] = pos[c] + 1
+		:: else
+		fi;
+		k++
+	:: else -> break
+	od;
 	if
-	:: holder[s] == NONE ->
+	:: holder[s] == NONE && REFUSED(c, s) ->
+		st[c] = UNMAPPABLE;
+		stuck = true
+	:: holder[s] == NONE && !REFUSED(c, s) ->
 		holder[s] = c;
 		smapped[s] = c;
 		raiser[s] = c;
@@ -1261,18 +1279,7 @@ inline begin_attached(c, s)
 		girq[c] = true;
 #endif
 		st[c] = HOLDER
-	:: else ->
-		st[c] = WAITER;
-		k = 0;
-		do
-		:: k < c ->
-			if
-			:: slot[k] == s -> pos[c] = pos[c] + 1
-			:: else
-			fi;
-			k++
-		:: else -> break
-		od
+	:: else -> st[c] = WAITER
 	fi
 }
 

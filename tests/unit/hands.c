@@ -503,6 +503,33 @@ TEST(producer_that_is_tried_while_another_is_unmapped_is_tried_again)
 	fake_end();
 }
 
+static void its_goes_off(void)
+{
+	its_on(a, false);
+}
+
+/* It was turned down for another VM's events, and is not asked about when those have gone. */
+TEST(producer_that_the_irqchip_was_not_asked_about_is_tried_again)
+{
+	struct fake_irqfd *x, *y;
+
+	fake_begin();
+	host.irqs_per_device = 8;
+	y = source(b, 0, 1);
+	source(a, 0, 2);
+	x = source(a, 0, 3);
+	EXPECT_STATE(x, UNMAPPABLE, EINVAL);
+	deassign(y);
+	/* Under the grant of the one before it, which is then turned down for good. */
+	host.before_map = its_goes_off;
+	look();
+	host.irq[2].refuse = EINVAL;
+	its_on(a, true);
+	settle();
+	HOLDS(x);
+	fake_end();
+}
+
 TEST(unmappable_producer_is_tried_when_the_holder_leaves)
 {
 	struct fake_irqfd *x, *y, *z;
