@@ -351,7 +351,7 @@ int shim_grant(struct vb_client *client, u32 vintid)
 	if (ret)
 		return -EAGAIN;
 	then(&host.before_map);
-	ret = kvm_add(irqfd->vm, irqfd->event, irqfd->host_irq);
+	ret = kvm_add(irqfd->vm, irqfd->granted_event, irqfd->host_irq);
 	mapped = client->mapped;
 	if (mapped)
 		irqfd->granted_vintid = host.irq[irqfd->host_irq].vintid;
