@@ -109,7 +109,7 @@ byte arbiter;				/* the mutex, and irqbypass's, which its holders have as well *
 bool dirty[NVM];
 bool unsettled;
 bool stuck;
-byte trying;				/* 1 + the client whose "tried" was noted and whose grant is on */
+byte trying;				/* 1 + the client that is being tried: what is given up meanwhile counts */
 bool kick;				/* the work is queued, at once or with a delay */
 
 /*

@@ -345,8 +345,8 @@ int shim_grant(struct vb_client *client, u32 vintid)
 	check_hands_may_change("grant");
 	irqfd->granted_event = irqfd->event;
 	lock_its(irqfd->vm);
-	ret = irqfd->event == NOT_MSI || kvm_resolve(irqfd->vm, irqfd->event, &vintid_now) ||
-	      vintid_now != vintid;
+	ret = irqfd->granted_event == NOT_MSI ||
+	      kvm_resolve(irqfd->vm, irqfd->granted_event, &vintid_now) || vintid_now != vintid;
 	mutex_unlock(&its_lock);
 	if (ret)
 		return -EAGAIN;
