@@ -21,7 +21,7 @@ help:
 	@echo 'On a Debian amd64 machine, as root; what is missing is installed with apt:'
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
 	@echo '  make check       all tests, on both and on 6.12'
-	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/check-matrix --help'
+	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/run/check-matrix --help'
 	@echo '  make check-debug  under KASAN, lockdep, kmemleak, KCSAN ..., on kernels built for it: hours'
 	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker: an hour and a half'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
@@ -53,52 +53,52 @@ install: all
 
 .PHONY: demo
 demo:
-	tests/demo-table
+	tests/demo/run
 
 .PHONY: check
 check:
-	tests/check
+	tests/run/check
 
 .PHONY: check-matrix
 check-matrix:
-	tests/check-matrix
+	tests/run/check-matrix
 
 .PHONY: check-debug
 check-debug:
-	tests/check-debug
+	tests/run/check-debug
 
 .PHONY: check-qemu
 check-qemu:
-	tests/check-qemu
+	tests/run/check-qemu
 
 .PHONY: unit
 unit:
-	$(MAKE) -C tests/unit check
+	$(MAKE) -C tests/arbiter/unit check
 
 .PHONY: fuzz
 fuzz:
-	tests/fuzz/check $(if $(REPRO),--repro "$(REPRO)",--seconds $(or $(FUZZ_SECONDS),600))
+	tests/arbiter/fuzz/run $(if $(REPRO),--repro "$(REPRO)",--seconds $(or $(FUZZ_SECONDS),600))
 
 .PHONY: model
 model:
-	tests/model/check
+	tests/arbiter/model/run
 
 .PHONY: check-probes
 check-probes:
-	tests/probes-selftest
+	tests/run/check-probes
 
 .PHONY: check-mutants
 check-mutants:
-	tests/check-mutants
+	tests/run/check-mutants
 
 .PHONY: lint
 lint:
-	tests/lint
+	tests/run/lint
 
 .PHONY: clean
 clean:
 	rm -rf *.ko *.mod *.mod.c *.mod.o *.o .*.cmd Module.symvers modules.order .module-common.o
 	rm -f src/*.o src/.*.cmd src/*.tmp src/probed.h
-	$(MAKE) -C tests/unit clean
-	$(MAKE) -C tests/fuzz clean
+	$(MAKE) -C tests/arbiter/unit clean
+	$(MAKE) -C tests/arbiter/fuzz clean
 	$(MAKE) -C tools/vlpictl clean

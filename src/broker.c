@@ -106,7 +106,7 @@ static DEFINE_HASHTABLE(ledger_by_irq, 8);
 static bool live;
 
 static struct {
-	atomic64_t attaches;
+	atomic64_t connects;
 	atomic64_t grants;
 	atomic64_t promotions;
 	atomic64_t revokes;
@@ -159,7 +159,7 @@ static int ledger_book(struct vb_client *client)
 static void note_release(void)
 {
 	atomic_inc(&releases);
-	/* Pairs with note_settled(): either it sees the count, or this sees the client. */
+	/* Pairs with note_unsettled(): either it sees the count, or this sees the client. */
 	smp_mb__after_atomic();
 	if (READ_ONCE(stuck))
 		WRITE_ONCE(unsettled, true);
@@ -416,7 +416,7 @@ static bool is_unsettled(struct vb_client *client)
 }
 
 /* See to it that somebody comes back for @client where that is worth it. */
-static void note_settled(struct vb_client *client)
+static void note_unsettled(struct vb_client *client)
 {
 	if (client->state == VLPI_BROKER_UNMAPPABLE)
 		WRITE_ONCE(stuck, true);
@@ -570,7 +570,7 @@ static void slot_fill(struct vb_slot *slot, enum vlpi_broker_why why)
 		shim_raise_granted(slot->holder);
 	else
 		list_for_each_entry(client, &slot->queue, queue)
-			note_settled(client);
+			note_unsettled(client);
 	generation++;
 }
 
@@ -721,19 +721,19 @@ static void arbitrate(struct vb_client *client)
 		fill(slot);
 	if (client->state == VLPI_BROKER_WAITER)
 		trace_wait(client->vm->id, slot->vintid, client->host_irq, VLPI_BROKER_WHY_HELD, 0);
-	note_settled(client);
+	note_unsettled(client);
 }
 
 /* --- what happens to clients ----------------------------------------------------------------- */
 
 /**
- * broker_vm_new - prepare a VM record for broker_add()
+ * broker_vm_new - prepare a VM record for broker_add_client()
  * @key: identity of the VM.
  * @pid: of the VMM.
  * @comm: command name of the VMM.
  * @name: KVM's debugfs name of the VM.
  *
- * Return: a record that the caller owns until broker_add() takes it, or NULL without memory.
+ * Return: a record that the caller owns until broker_add_client() takes it, or NULL without memory.
  */
 struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const char *name)
 {
@@ -752,7 +752,7 @@ struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const ch
 
 /**
  * broker_vm_free - the end of a VM record
- * @vm: from broker_vm_new(), unused, or from broker_remove(); NULL is allowed.
+ * @vm: from broker_vm_new(), unused, or from broker_remove_client(); NULL is allowed.
  */
 void broker_vm_free(struct vb_vm *vm)
 {
@@ -760,8 +760,8 @@ void broker_vm_free(struct vb_vm *vm)
 }
 
 /**
- * broker_add - make a client known
- * @client: zeroed, apart from what is for show; it must stay until broker_remove().
+ * broker_add_client - make a client known
+ * @client: zeroed, apart from what is for show; it must stay until broker_remove_client().
  * @new_vm: record to be used if the VM has none yet.
  *
  * Nothing is granted here: irqbypass's mutex is not held.
@@ -769,7 +769,7 @@ void broker_vm_free(struct vb_vm *vm)
  * Context: process; may sleep.
  * Return: 1 if @new_vm is in use now, 0 if it is still the caller's.
  */
-int broker_add(struct vb_client *client, struct vb_vm *new_vm)
+int broker_add_client(struct vb_client *client, struct vb_vm *new_vm)
 {
 	struct vb_vm *vm;
 	unsigned long flags;
@@ -792,19 +792,19 @@ found:
 	list_add_tail(&client->list, &clients);
 	list_add_tail(&client->of_vm, &vm->clients);
 	place(client);
-	note_settled(client);
+	note_unsettled(client);
 	mutex_unlock(&arbiter);
 	return used;
 }
 
 /**
- * broker_remove - forget a client
+ * broker_remove_client - forget a client
  * @client: without a producer; nobody signals it any more.
  *
  * Context: process; may sleep.
  * Return: its VM's record where this was the last client, for the caller to end, else NULL.
  */
-struct vb_vm *broker_remove(struct vb_client *client)
+struct vb_vm *broker_remove_client(struct vb_client *client)
 {
 	struct vb_vm *vm = client->vm;
 	unsigned long flags;
@@ -826,31 +826,31 @@ struct vb_vm *broker_remove(struct vb_client *client)
 }
 
 /**
- * broker_attach - a producer is connected to a client
+ * broker_add_producer - a producer is connected to a client
  * @client: added, without a producer.
  * @host_irq: of the producer.
  *
  * Context: process, irqbypass's mutex held; may sleep.
  */
-void broker_attach(struct vb_client *client, u32 host_irq)
+void broker_add_producer(struct vb_client *client, u32 host_irq)
 {
 	mutex_lock(&arbiter);
-	atomic64_inc(&count.attaches);
+	atomic64_inc(&count.connects);
 	client->host_irq = host_irq;
-	trace_attach(client->vm->id, 0, host_irq, VLPI_BROKER_WHY_CONNECTED, 0);
+	trace_connect(client->vm->id, 0, host_irq, VLPI_BROKER_WHY_CONNECTED, 0);
 	arbitrate(client);
 	mutex_unlock(&arbiter);
 }
 
 /**
- * broker_detach - the producer of a client is going
+ * broker_del_producer - the producer of a client is going
  * @client: added, with a producer.
  *
  * When this returns, the host IRQ is not forwarded any more, and the next in the queue is.
  *
  * Context: process, irqbypass's mutex held; may sleep.
  */
-void broker_detach(struct vb_client *client)
+void broker_del_producer(struct vb_client *client)
 {
 	mutex_lock(&arbiter);
 	slot_leave(client, VLPI_BROKER_WHY_LEFT);
@@ -893,7 +893,7 @@ static void rearbitrate_vm(struct vb_vm *vm, bool dirty,
 	}
 	list_for_each_entry(client, &vm->clients, of_vm) {
 		waiter |= client->state == VLPI_BROKER_WAITER;
-		note_settled(client);
+		note_unsettled(client);
 	}
 	if (fills && waiter)
 		has_waiter(vm);
@@ -1193,12 +1193,12 @@ void broker_info(struct vlpi_broker_info *info)
 	list_for_each_entry(client, &clients, list) {
 		info->nr_clients++;
 		info->nr_waiters += client->state == VLPI_BROKER_WAITER;
-		info->nr_reattach += client->reattach;
+		info->nr_reassign += client->reassign;
 	}
 	mutex_unlock(&arbiter);
 
 	info->nr_dead_strays = atomic_read(&count.dead_strays);
-	info->attaches = atomic64_read(&count.attaches);
+	info->connects = atomic64_read(&count.connects);
 	info->grants = atomic64_read(&count.grants);
 	info->promotions = atomic64_read(&count.promotions);
 	info->revokes = atomic64_read(&count.revokes);
@@ -1240,8 +1240,8 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
 	out->host_irq = client->host_irq;
 	if (client->host_irq && shim_is_forwarded(client->host_irq))
 		out->flags |= VLPI_BROKER_CLIENT_FORWARDED;
-	if (client->reattach)
-		out->flags |= VLPI_BROKER_CLIENT_REATTACH;
+	if (client->reassign)
+		out->flags |= VLPI_BROKER_CLIENT_REASSIGN;
 	if (client->raises_inline)
 		out->flags |= VLPI_BROKER_CLIENT_INLINE;
 	if (slot) {

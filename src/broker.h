@@ -56,7 +56,7 @@ struct vb_vm {
  * @granting: the holder-to-be: the gate lets its host IRQ through.
  * @revoking: the unmap that the watch is about to see is our own.
  * @raises_inline: while it waits, its wake-up raises the vLPI by itself, without the thread.
- * @reattach: it was attached before the module was loaded, and could not be taken over.
+ * @reassign: it was attached before the module was loaded, and could not be taken over.
  * @mapped: the gate let it through and the watch has not seen it go: it is forwarded.
  * @gsi: for show.
  * @devid: for show.
@@ -84,7 +84,7 @@ struct vb_client {
 	bool granting;
 	bool revoking;
 	bool raises_inline;
-	bool reattach;
+	bool reassign;
 	bool mapped;
 	u32 gsi;
 	u32 devid;
@@ -94,12 +94,12 @@ struct vb_client {
 };
 
 struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const char *name);
-int broker_add(struct vb_client *client, struct vb_vm *new_vm);
-struct vb_vm *broker_remove(struct vb_client *client);
+int broker_add_client(struct vb_client *client, struct vb_vm *new_vm);
+struct vb_vm *broker_remove_client(struct vb_client *client);
 void broker_vm_free(struct vb_vm *vm);
 
-void broker_attach(struct vb_client *client, u32 host_irq);
-void broker_detach(struct vb_client *client);
+void broker_add_producer(struct vb_client *client, u32 host_irq);
+void broker_del_producer(struct vb_client *client);
 void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm));
 void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *vm));
 bool broker_is_unsettled(void);

@@ -26,7 +26,7 @@
 
 #include "broker.h"
 #include "chardev.h"
-#include "events.h"
+#include "event_ring.h"
 
 #define DUMP_MAX 4096
 /* Records on the way to a reader, on the stack. */

@@ -38,7 +38,7 @@
 #include "compat.h"
 #include "fallback.h"
 #include "its_shim.h"
-#include "port.h"
+#include "proxy.h"
 
 /* Module parameters, for waiters and workers to come: see main.c. */
 bool fallback_inline;
@@ -57,33 +57,33 @@ void fallback_init(void (*kick)(void))
 
 static void inject(struct kthread_work *work)
 {
-	struct vb_port *port = container_of(work, struct vb_port, inject);
+	struct vb_proxy *proxy = container_of(work, struct vb_proxy, inject);
 	struct vb_slot *slot;
 
-	slot = broker_lock_slot(&port->client);
-	shim_raise(&port->client);
+	slot = broker_lock_slot(&proxy->client);
+	shim_raise(&proxy->client);
 	broker_unlock_slot(slot);
-	broker_count_injection(&port->client, VLPI_BROKER_WHY_THREAD);
+	broker_count_injection(&proxy->client, VLPI_BROKER_WHY_THREAD);
 }
 
 /* Is a signal of this irqfd taken? It has been seen to then, or will be. */
-static bool take_signal(struct vb_port *port)
+static bool take_signal(struct vb_proxy *proxy)
 {
 	struct kthread_worker *worker;
 
-	if (READ_ONCE(port->client.raises_inline)) {
-		if (!broker_raise(&port->client))
+	if (READ_ONCE(proxy->client.raises_inline)) {
+		if (!broker_raise(&proxy->client))
 			return false;
-		broker_count_signal(&port->client);
-		broker_count_injection(&port->client, VLPI_BROKER_WHY_INLINE);
+		broker_count_signal(&proxy->client);
+		broker_count_injection(&proxy->client, VLPI_BROKER_WHY_INLINE);
 		return true;
 	}
 	/* Pairs with fallback_prepare(). */
-	worker = smp_load_acquire(&port->client.vm->worker);
-	if (!worker || !broker_is_served(&port->client))
+	worker = smp_load_acquire(&proxy->client.vm->worker);
+	if (!worker || !broker_is_served(&proxy->client))
 		return false;
-	broker_count_signal(&port->client);
-	kthread_queue_work(worker, &port->inject);
+	broker_count_signal(&proxy->client);
+	kthread_queue_work(worker, &proxy->inject);
 	return true;
 }
 
@@ -92,17 +92,17 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 {
 	struct kvm_kernel_irqfd *irqfd = container_of(wait, struct kvm_kernel_irqfd, wait);
 	__poll_t events = key_to_poll(key);
-	struct vb_port *port;
+	struct vb_proxy *proxy;
 	bool taken = false;
 	u64 ignored;
 	int ret;
 
 	rcu_read_lock();
 	/* It is there as long as the entry is in the wait queue. */
-	port = port_find(irqfd);
-	if (events & EPOLLIN && !(events & EPOLLHUP) && !shim_is_leaving(&port->client)) {
-		taken = take_signal(port);
-		if (!taken && broker_is_due(&port->client))
+	proxy = proxy_find(irqfd);
+	if (events & EPOLLIN && !(events & EPOLLHUP) && !shim_is_leaving(&proxy->client)) {
+		taken = take_signal(proxy);
+		if (!taken && broker_is_due(&proxy->client))
 			kick_arbiter();
 	}
 	if (taken) {
@@ -111,7 +111,7 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 		if (ret)
 			eventfd_ctx_do_read(irqfd->eventfd, &ignored);
 	} else {
-		ret = port->kvm_wake(wait, mode, sync, key);
+		ret = proxy->kvm_wake(wait, mode, sync, key);
 	}
 	rcu_read_unlock();
 	return ret;
@@ -119,32 +119,32 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 
 /**
  * fallback_take - stand in front of KVM's wait-queue callback
- * @port: that port_find() finds.
+ * @proxy: that proxy_find() finds.
  *
  * A signal that is under way meets either callback; each is right.
  *
  * Context: any.
  */
-void fallback_take(struct vb_port *port)
+void fallback_take(struct vb_proxy *proxy)
 {
-	kthread_init_work(&port->inject, inject);
-	fallback_choose(port);
-	port->kvm_wake = READ_ONCE(port->irqfd->wait.func);
-	/* The port is complete, and in the table, before a signal comes to ask for it. */
-	smp_store_release(&port->irqfd->wait.func, wake);
+	kthread_init_work(&proxy->inject, inject);
+	fallback_choose(proxy);
+	proxy->kvm_wake = READ_ONCE(proxy->irqfd->wait.func);
+	/* The proxy is complete, and in the table, before a signal comes to ask for it. */
+	smp_store_release(&proxy->irqfd->wait.func, wake);
 }
 
 /**
  * fallback_choose - serve an irqfd as the parameter says now
- * @port: that is becoming a waiter.
+ * @proxy: that is becoming a waiter.
  *
  * A signal that is under way goes either way; each is right.
  *
  * Context: any.
  */
-void fallback_choose(struct vb_port *port)
+void fallback_choose(struct vb_proxy *proxy)
 {
-	WRITE_ONCE(port->client.raises_inline, READ_ONCE(fallback_inline));
+	WRITE_ONCE(proxy->client.raises_inline, READ_ONCE(fallback_inline));
 }
 
 /* The VMM may have exited by now, or be about to: then the worker stays where it was made. */
@@ -190,13 +190,13 @@ void fallback_prepare(struct vb_vm *vm)
 
 /**
  * fallback_flush - have the last signal of an irqfd injected
- * @port: of an irqfd that is not signalled any more.
+ * @proxy: of an irqfd that is not signalled any more.
  *
  * Context: process, irqbypass's mutex not held; may sleep.
  */
-void fallback_flush(struct vb_port *port)
+void fallback_flush(struct vb_proxy *proxy)
 {
-	kthread_flush_work(&port->inject);
+	kthread_flush_work(&proxy->inject);
 }
 
 /**

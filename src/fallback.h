@@ -4,17 +4,17 @@
 
 #include <linux/types.h>
 
-struct vb_port;
+struct vb_proxy;
 struct vb_vm;
 
 extern bool fallback_inline;
 extern int fallback_nice;
 
 void fallback_init(void (*kick)(void));
-void fallback_take(struct vb_port *port);
-void fallback_choose(struct vb_port *port);
+void fallback_take(struct vb_proxy *proxy);
+void fallback_choose(struct vb_proxy *proxy);
 void fallback_prepare(struct vb_vm *vm);
-void fallback_flush(struct vb_port *port);
+void fallback_flush(struct vb_proxy *proxy);
 void fallback_end(struct vb_vm *vm);
 
 #endif /* VLPI_BROKER_FALLBACK_H */

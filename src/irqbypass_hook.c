@@ -18,7 +18,7 @@
  * Irqfds that were there before the module are taken over when it is loaded: their consumers are
  * unregistered, which unmaps them, and then registered anew as if KVM had just come with them.
  *
- * Each port holds a reference to the module, so it can't be unloaded while an irqfd is attached.
+ * Each proxy holds a reference to the module, so it can't be unloaded while an irqfd is attached.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -37,7 +37,7 @@
 #include "hook.h"
 #include "irqbypass_hook.h"
 #include "its_shim.h"
-#include "port.h"
+#include "proxy.h"
 
 /* Serialises taking over an irqfd with KVM's registering it at the same time. */
 static DEFINE_MUTEX(register_lock);
@@ -83,23 +83,23 @@ static void come_back(void)
 
 static int proxy_add_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
 {
-	struct vb_port *port = container_of(cons, struct vb_port, proxy);
+	struct vb_proxy *proxy = container_of(cons, struct vb_proxy, consumer);
 
-	port->prod = prod;
-	fallback_choose(port);
-	broker_attach(&port->client, prod->irq);
-	if (port->client.state != VLPI_BROKER_HOLDER && !port->client.raises_inline)
-		fallback_prepare(port->client.vm);
+	proxy->prod = prod;
+	fallback_choose(proxy);
+	broker_add_producer(&proxy->client, prod->irq);
+	if (proxy->client.state != VLPI_BROKER_HOLDER && !proxy->client.raises_inline)
+		fallback_prepare(proxy->client.vm);
 	come_back();
 	return 0;
 }
 
 static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
 {
-	struct vb_port *port = container_of(cons, struct vb_port, proxy);
+	struct vb_proxy *proxy = container_of(cons, struct vb_proxy, consumer);
 
-	broker_detach(&port->client);
-	port->prod = NULL;
+	broker_del_producer(&proxy->client);
+	proxy->prod = NULL;
 	come_back();
 }
 
@@ -118,59 +118,59 @@ static struct vb_vm *vm_record(struct kvm *kvm)
 			     (const char *)kvm->debugfs_dentry->d_name.name);
 }
 
-static void port_free(struct vb_port *port)
+static void proxy_free(struct vb_proxy *proxy)
 {
-	kfree_rcu(port, rcu);
+	kfree_rcu(proxy, rcu);
 	module_put(THIS_MODULE);
 }
 
-static void port_end(struct vb_port *port)
+static void proxy_end(struct vb_proxy *proxy)
 {
 	struct vb_vm *vm;
 
-	vm = broker_remove(&port->client);
+	vm = broker_remove_client(&proxy->client);
 	if (vm)
 		fallback_end(vm);
 	broker_vm_free(vm);
-	port_erase(port);
-	port_free(port);
+	proxy_erase(proxy);
+	proxy_free(proxy);
 }
 
-/* A port for @irqfd, that serves it already but is not registered yet; NULL without memory. */
-static struct vb_port *port_new(struct kvm_kernel_irqfd *irqfd)
+/* A proxy for @irqfd, that serves it already but is not registered yet; NULL without memory. */
+static struct vb_proxy *proxy_new(struct kvm_kernel_irqfd *irqfd)
 {
-	struct vb_port *port;
+	struct vb_proxy *proxy;
 	struct vb_vm *vm;
 
 	if (!try_module_get(THIS_MODULE))
 		return NULL;
-	port = kzalloc(sizeof(*port), GFP_KERNEL);
+	proxy = kzalloc(sizeof(*proxy), GFP_KERNEL);
 	vm = vm_record(irqfd->kvm);
-	if (!port || !vm) {
-		kfree(port);
+	if (!proxy || !vm) {
+		kfree(proxy);
 		broker_vm_free(vm);
 		module_put(THIS_MODULE);
 		return NULL;
 	}
-	port->irqfd = irqfd;
-	port->kvm = irqfd->kvm;
-	port->client.gsi = irqfd->gsi;
-	port->proxy.add_producer = proxy_add_producer;
-	port->proxy.del_producer = proxy_del_producer;
-	if (!broker_add(&port->client, vm))
+	proxy->irqfd = irqfd;
+	proxy->kvm = irqfd->kvm;
+	proxy->client.gsi = irqfd->gsi;
+	proxy->consumer.add_producer = proxy_add_producer;
+	proxy->consumer.del_producer = proxy_del_producer;
+	if (!broker_add_client(&proxy->client, vm))
 		broker_vm_free(vm);
-	port_insert(port);
-	fallback_take(port);
-	return port;
+	proxy_insert(proxy);
+	fallback_take(proxy);
+	return proxy;
 }
 
-static int port_register(struct vb_port *port)
+static int proxy_register(struct vb_proxy *proxy)
 {
 	int ret;
 
-	ret = compat_register_consumer(&port->proxy, port->irqfd->eventfd);
+	ret = compat_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
 	/* Unregistered, it still serves the irqfd's signals. */
-	port->registered = !ret;
+	proxy->registered = !ret;
 	return ret;
 }
 
@@ -179,21 +179,21 @@ static int port_register(struct vb_port *port)
 /* KVM registers the consumer of an irqfd that it is assigning, under kvm->irq_srcu. */
 static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identity)
 {
-	struct vb_port *port;
+	struct vb_proxy *proxy;
 	int ret;
 
 	mutex_lock(&register_lock);
-	port = port_find(irqfd_of(cons));
-	if (port) {
+	proxy = proxy_find(irqfd_of(cons));
+	if (proxy) {
 		/* Taken over while KVM was on its way here. */
-		ret = port->registered ? 0 : -EBUSY;
+		ret = proxy->registered ? 0 : -EBUSY;
 	} else {
-		port = port_new(irqfd_of(cons));
-		/* Without a port the gate refuses the host IRQ: KVM serves it in software. */
-		ret = port ? port_register(port) : compat_register_consumer(cons, identity);
+		proxy = proxy_new(irqfd_of(cons));
+		/* Without a proxy the gate refuses the host IRQ: KVM serves it in software. */
+		ret = proxy ? proxy_register(proxy) : compat_register_consumer(cons, identity);
 	}
 	mutex_unlock(&register_lock);
-	if (!port)
+	if (!proxy)
 		pr_warn_ratelimited("an irqfd of process %d is not brokered (no memory, or unloading)\n",
 				    task_tgid_nr(current));
 	return ret;
@@ -219,15 +219,15 @@ static int register_consumer(COMPAT_REGISTER_PARAMS)
  */
 static void unregister_consumer(struct irq_bypass_consumer *cons)
 {
-	struct vb_port *port;
+	struct vb_proxy *proxy;
 
 	hook_enter();
-	port = shim_is_kvm_consumer(cons) ? port_find(irqfd_of(cons)) : NULL;
-	if (port) {
-		fallback_flush(port);
-		if (port->registered)
-			irq_bypass_unregister_consumer(&port->proxy);
-		port_end(port);
+	proxy = shim_is_kvm_consumer(cons) ? proxy_find(irqfd_of(cons)) : NULL;
+	if (proxy) {
+		fallback_flush(proxy);
+		if (proxy->registered)
+			irq_bypass_unregister_consumer(&proxy->consumer);
+		proxy_end(proxy);
 	} else {
 		irq_bypass_unregister_consumer(cons);
 	}
@@ -342,7 +342,7 @@ void bypass_routes_changed(const void *vm_key)
 
 static bool is_to_be_taken_over(struct kvm_kernel_irqfd *irqfd)
 {
-	return shim_is_kvm_consumer(&irqfd->consumer) && !port_find(irqfd);
+	return shim_is_kvm_consumer(&irqfd->consumer) && !proxy_find(irqfd);
 }
 
 /* An irqfd of @kvm that nobody stands in front of yet. Under kvm->irq_srcu it is not freed. */
@@ -370,25 +370,25 @@ static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
 static int take_over_vm(struct kvm *kvm)
 {
 	struct kvm_kernel_irqfd *irqfd;
-	struct vb_port *port, *next;
+	struct vb_proxy *proxy, *next;
 	LIST_HEAD(taken);
 	int idx, ret = 0;
 
 	mutex_lock(&register_lock);
 	idx = srcu_read_lock(&kvm->irq_srcu);
 	while (!ret && (irqfd = next_irqfd(kvm))) {
-		port = port_new(irqfd);
-		if (port) {
+		proxy = proxy_new(irqfd);
+		if (proxy) {
 			irq_bypass_unregister_consumer(&irqfd->consumer);
-			list_add_tail(&port->taken, &taken);
+			list_add_tail(&proxy->taken, &taken);
 		} else {
 			ret = -ENOMEM;
 		}
 	}
-	list_for_each_entry_safe(port, next, &taken, taken) {
-		list_del(&port->taken);
-		port->client.reattach = port_register(port) == -ENOMEM;
-		shim_raise(&port->client);
+	list_for_each_entry_safe(proxy, next, &taken, taken) {
+		list_del(&proxy->taken);
+		proxy->client.reassign = proxy_register(proxy) == -ENOMEM;
+		shim_raise(&proxy->client);
 	}
 	srcu_read_unlock(&kvm->irq_srcu, idx);
 	mutex_unlock(&register_lock);

@@ -43,7 +43,7 @@
 #include "compat.h"
 #include "hook.h"
 #include "its_shim.h"
-#include "port.h"
+#include "proxy.h"
 
 /*
  * What KVM and the irqchip export to nobody. The first group is declared in public headers, and
@@ -92,7 +92,7 @@ static const struct hook_symbol borrowed[] = {
 	{ "vgic_enable_lpis", &real.enable_lpis, "void(struct kvm_vcpu *)" },
 };
 
-static const struct shim_events *events;
+static const struct shim_callbacks *events;
 
 /* --- the irqchip ----------------------------------------------------------------------------- */
 
@@ -418,17 +418,17 @@ static int check_gicv4(void)
 
 /**
  * shim_init - find what is needed of KVM, and put the gate and the watches in place
- * @shim_events: whom to tell; it must stay.
+ * @shim_callbacks: whom to tell; it must stay.
  *
  * Context: process; may sleep.
  * Return: 0, or an errno after one line that says what is missing; then nothing has changed, but
  *	hook_drain() has to follow.
  */
-int shim_init(const struct shim_events *shim_events)
+int shim_init(const struct shim_callbacks *shim_callbacks)
 {
 	int ret;
 
-	events = shim_events;
+	events = shim_callbacks;
 	ret = hook_borrow(borrowed, ARRAY_SIZE(borrowed));
 	if (!ret)
 		ret = check_gicv4();
@@ -462,7 +462,7 @@ bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons)
  */
 bool shim_is_leaving(struct vb_client *client)
 {
-	return list_empty(&port_of(client)->irqfd->list);
+	return list_empty(&proxy_of(client)->irqfd->list);
 }
 
 static void snapshot_route(struct kvm_kernel_irqfd *irqfd,
@@ -485,10 +485,10 @@ static void snapshot_route(struct kvm_kernel_irqfd *irqfd,
  */
 bool shim_route_changed(struct vb_client *client)
 {
-	struct vb_port *port = port_of(client);
-	struct kvm_kernel_irq_routing_entry *seen = &port->seen, route;
+	struct vb_proxy *proxy = proxy_of(client);
+	struct kvm_kernel_irq_routing_entry *seen = &proxy->seen, route;
 
-	snapshot_route(port->irqfd, &route);
+	snapshot_route(proxy->irqfd, &route);
 	if (route.type != seen->type)
 		return true;
 	return route.type == KVM_IRQ_ROUTING_MSI &&
@@ -526,23 +526,23 @@ static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *r
  * Note what shim_raise_through() looks at. An LPI is the guest's to take away as soon as the ITS is
  * unlocked, unless it is mapped: then it lives until the watch has seen it unmapped.
  */
-static void note_granted(struct vb_port *port)
+static void note_granted(struct vb_proxy *proxy)
 {
-	struct kvm_kernel_irq_routing_entry *route = &port->granted.irq_entry;
+	struct kvm_kernel_irq_routing_entry *route = &proxy->granted.irq_entry;
 	struct vgic_irq *irq;
 	struct vgic_its *its;
 	unsigned long flags;
 
-	port->granted_irq = NULL;
-	its = route_to_its(port->kvm, route);
+	proxy->granted_irq = NULL;
+	its = route_to_its(proxy->kvm, route);
 	if (IS_ERR(its))
 		return;
 	mutex_lock(&its->its_lock);
-	if (!real.resolve_lpi(port->kvm, its, route->msi.devid, route->msi.data, &irq)) {
+	if (!real.resolve_lpi(proxy->kvm, its, route->msi.devid, route->msi.data, &irq)) {
 		raw_spin_lock_irqsave(&irq->irq_lock, flags);
-		if (irq->hw && irq->host_irq == port->prod->irq) {
-			port->granted_its = its;
-			port->granted_irq = irq;
+		if (irq->hw && irq->host_irq == proxy->prod->irq) {
+			proxy->granted_its = its;
+			proxy->granted_irq = irq;
 		}
 		raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
 	}
@@ -561,10 +561,10 @@ static void note_granted(struct vb_port *port)
  */
 int shim_resolve(struct vb_client *client, u32 *vintid)
 {
-	struct vb_port *port = port_of(client);
-	struct kvm_kernel_irq_routing_entry *route = &port->seen;
+	struct vb_proxy *proxy = proxy_of(client);
+	struct kvm_kernel_irq_routing_entry *route = &proxy->seen;
 
-	snapshot_route(port->irqfd, route);
+	snapshot_route(proxy->irqfd, route);
 	if (route->type != KVM_IRQ_ROUTING_MSI) {
 		client->devid = 0;
 		client->eventid = 0;
@@ -572,7 +572,7 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 	}
 	client->devid = route->msi.devid;
 	client->eventid = route->msi.data;
-	return resolve(port->kvm, route, vintid);
+	return resolve(proxy->kvm, route, vintid);
 }
 
 /**
@@ -587,25 +587,25 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
  */
 int shim_grant(struct vb_client *client, u32 vintid)
 {
-	struct vb_port *port = port_of(client);
-	struct irq_bypass_consumer *kvm_cons = &port->irqfd->consumer;
-	struct irq_bypass_consumer *cons = &port->granted.consumer;
+	struct vb_proxy *proxy = proxy_of(client);
+	struct irq_bypass_consumer *kvm_cons = &proxy->irqfd->consumer;
+	struct irq_bypass_consumer *cons = &proxy->granted.consumer;
 	u32 vintid_now;
 	int ret;
 
-	port->granted.kvm = port->kvm;
-	snapshot_route(port->irqfd, &port->granted.irq_entry);
+	proxy->granted.kvm = proxy->kvm;
+	snapshot_route(proxy->irqfd, &proxy->granted.irq_entry);
 	/* Halting the guest for nothing would let it halt itself as often as it likes. */
-	if (port->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI ||
-	    resolve(port->kvm, &port->granted.irq_entry, &vintid_now) || vintid_now != vintid)
+	if (proxy->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI ||
+	    resolve(proxy->kvm, &proxy->granted.irq_entry, &vintid_now) || vintid_now != vintid)
 		return -EAGAIN;
 
 	if (kvm_cons->stop)
 		kvm_cons->stop(cons);
-	ret = (*real.add_producer)(cons, port->prod);
-	note_granted(port);
+	ret = (*real.add_producer)(cons, proxy->prod);
+	note_granted(proxy);
 	/* KVM caches the translation just before it marks the vLPI as forwarded. */
-	real.flush_cache(port->kvm);
+	real.flush_cache(proxy->kvm);
 	if (kvm_cons->start)
 		kvm_cons->start(cons);
 	return ret > 0 ? -ENXIO : ret;
@@ -622,9 +622,9 @@ int shim_grant(struct vb_client *client, u32 vintid)
  */
 void shim_revoke(struct vb_client *client)
 {
-	struct vb_port *port = port_of(client);
-	struct irq_bypass_consumer *kvm_cons = &port->irqfd->consumer;
-	struct irq_bypass_consumer *cons = &port->granted.consumer;
+	struct vb_proxy *proxy = proxy_of(client);
+	struct irq_bypass_consumer *kvm_cons = &proxy->irqfd->consumer;
+	struct irq_bypass_consumer *cons = &proxy->granted.consumer;
 
 	if (kvm_cons->stop)
 		kvm_cons->stop(cons);
@@ -633,8 +633,8 @@ void shim_revoke(struct vb_client *client)
 	 * now, clears the mark there, and warns if that was another's.
 	 */
 	if (!COMPAT_UNSET_BY_ROUTE ||
-	    route_leads_to(port->kvm, &port->granted.irq_entry, client->host_irq))
-		(*real.del_producer)(cons, port->prod);
+	    route_leads_to(proxy->kvm, &proxy->granted.irq_entry, client->host_irq))
+		(*real.del_producer)(cons, proxy->prod);
 	if (kvm_cons->start)
 		kvm_cons->start(cons);
 }
@@ -647,9 +647,9 @@ void shim_revoke(struct vb_client *client)
  */
 void shim_force_unmap(struct vb_client *client)
 {
-	struct vb_port *port = port_of(client);
+	struct vb_proxy *proxy = proxy_of(client);
 
-	unmap_for_kvm(port->kvm, &port->granted.irq_entry, client->host_irq);
+	unmap_for_kvm(proxy->kvm, &proxy->granted.irq_entry, client->host_irq);
 	reaim(client->host_irq);
 	events->forced_unmap(client->host_irq);
 }
@@ -666,8 +666,8 @@ void shim_force_unmap(struct vb_client *client)
  */
 void shim_was_unmapped(struct vb_client *client)
 {
-	struct vb_port *port = port_of(client);
-	struct vgic_its *its = route_to_its(port->kvm, &port->granted.irq_entry);
+	struct vb_proxy *proxy = proxy_of(client);
+	struct vgic_its *its = route_to_its(proxy->kvm, &proxy->granted.irq_entry);
 
 	if (!IS_ERR(its)) {
 		mutex_lock(&its->its_lock);
@@ -696,14 +696,14 @@ static void send_msi(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry 
  */
 void shim_raise(struct vb_client *client)
 {
-	struct vb_port *port = port_of(client);
+	struct vb_proxy *proxy = proxy_of(client);
 	struct kvm_kernel_irq_routing_entry route;
 
-	snapshot_route(port->irqfd, &route);
+	snapshot_route(proxy->irqfd, &route);
 	if (route.type == KVM_IRQ_ROUTING_MSI)
-		send_msi(port->kvm, &route);
+		send_msi(proxy->kvm, &route);
 	else
-		port->irqfd->inject.func(&port->irqfd->inject);
+		proxy->irqfd->inject.func(&proxy->irqfd->inject);
 }
 
 /**
@@ -714,9 +714,9 @@ void shim_raise(struct vb_client *client)
  */
 void shim_raise_granted(struct vb_client *client)
 {
-	struct vb_port *port = port_of(client);
+	struct vb_proxy *proxy = proxy_of(client);
 
-	send_msi(port->kvm, &port->granted.irq_entry);
+	send_msi(proxy->kvm, &proxy->granted.irq_entry);
 }
 
 /**
@@ -731,12 +731,12 @@ void shim_raise_granted(struct vb_client *client)
  */
 bool shim_raise_through(struct vb_client *holder)
 {
-	struct vb_port *port = port_of(holder);
+	struct vb_proxy *proxy = proxy_of(holder);
 	struct kvm_vcpu *target;
 
-	if (!port->granted_irq || !READ_ONCE(port->granted_its->enabled))
+	if (!proxy->granted_irq || !READ_ONCE(proxy->granted_its->enabled))
 		return false;
-	target = READ_ONCE(port->granted_irq->target_vcpu);
+	target = READ_ONCE(proxy->granted_irq->target_vcpu);
 	if (!target || !compat_lpis_enabled(target) || !shim_is_forwarded(holder->host_irq))
 		return false;
 	return !irq_set_irqchip_state(holder->host_irq, IRQCHIP_STATE_PENDING, true);

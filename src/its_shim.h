@@ -10,7 +10,7 @@ struct kvm;
 struct vb_client;
 
 /**
- * struct shim_events - what the shim tells the rooms above it
+ * struct shim_callbacks - what the shim tells the rooms above it
  * @gate: may this host IRQ be mapped? Any context. See broker_gate().
  * @gate_failed: the irqchip turned down what the gate let through. Any context.
  * @unmapped: a host IRQ is about to be unmapped; returns whether nobody expected it. Any context.
@@ -20,7 +20,7 @@ struct vb_client;
  * @forced_unmap: KVM left a host IRQ forwarded, and it was unmapped. Any context.
  * @repair: KVM believed in a mapping that is gone, and was corrected. Any context.
  */
-struct shim_events {
+struct shim_callbacks {
 	int (*gate)(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
 	void (*gate_failed)(u32 host_irq);
 	bool (*unmapped)(u32 host_irq);
@@ -31,7 +31,7 @@ struct shim_events {
 	void (*repair)(void);
 };
 
-int shim_init(const struct shim_events *events);
+int shim_init(const struct shim_callbacks *events);
 void shim_remove_hooks(void);
 bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
 int shim_each_vm(int (*fn)(struct kvm *kvm));

@@ -13,7 +13,7 @@
 
 #include "broker.h"
 #include "chardev.h"
-#include "events.h"
+#include "event_ring.h"
 #include "fallback.h"
 #include "hook.h"
 #include "irqbypass_hook.h"
@@ -64,7 +64,7 @@ static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_
 module_param_cb(fallback_nice, &nice_ops, &fallback_nice, 0644);
 MODULE_PARM_DESC(fallback_nice, "Nice value of fallback threads made from now on, -20 to 19 (default 0)");
 
-static const struct shim_events shim_events = {
+static const struct shim_callbacks shim_callbacks = {
 	.gate = broker_gate,
 	.gate_failed = broker_gate_failed,
 	.unmapped = broker_unmapped,
@@ -92,7 +92,7 @@ static int __init vlpi_broker_init(void)
 	if (ret)
 		goto stop_events;
 	fallback_init(bypass_kick);
-	ret = shim_init(&shim_events);
+	ret = shim_init(&shim_callbacks);
 	if (ret)
 		goto drain;
 	ret = chardev_init();

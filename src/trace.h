@@ -4,7 +4,7 @@
  * known), the vINTID (0 where there is none), the host IRQ (0 without a producer), why it happened,
  * and the errno behind that or 0.
  *
- * attach		a producer was connected to an irqfd
+ * connect		a producer was connected to an irqfd
  * grant		a host IRQ was mapped to the vLPI
  * wait			a client with a producer did not get the slot
  * promote		the next in the queue took the place of a holder that had gone
@@ -87,7 +87,7 @@ DECLARE_EVENT_CLASS(vlpi_broker_change,
 		TP_PROTO(u64 vm, u32 vintid, u32 host_irq, enum vlpi_broker_why why, int error), \
 		TP_ARGS(vm, vintid, host_irq, why, error))
 
-VB_EVENT(attach);
+VB_EVENT(connect);
 VB_EVENT(grant);
 VB_EVENT(wait);
 VB_EVENT(promote);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # The module, the tests and the tools, built in the cross-build root; and the initramfs made of them.
 
@@ -130,13 +131,13 @@ build_tests() {
 
 # Kernel modules that only tests load, with what the module itself is built with.
 build_helpers() {
-	copy_tree "$TREE/tests/modules" "$ROOT$BUILD/helpers"
+	copy_tree "$TREE/tests/lab/modules" "$ROOT$BUILD/helpers"
 	built helpers helpers -- \
 		make -s -j"$(nproc)" -C "$KBUILD" "M=$BUILD/helpers" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
 }
 
-# vDPA as Debian's source has it, in front of it what tests/qemu/vdpa adds. Modules that the kernel has are its own.
+# vDPA as Debian's source has it, in front of it what tests/lab/qemu/vdpa adds. Modules that the kernel has are its own.
 build_vdpa() {
 	local lacking=() m
 	say "building vDPA modules for $KVER"
@@ -144,7 +145,7 @@ build_vdpa() {
 		[[ -n $(find "$KMODULES" -name "$m.ko*") ]] || lacking+=("$m.o")
 	done
 	mkdir -p "$ROOT$BUILD/vdpa"
-	cp "$VDPA_SOURCE"/*.[ch] "$TREE"/tests/qemu/vdpa/* "$ROOT$BUILD/vdpa"
+	cp "$VDPA_SOURCE"/*.[ch] "$TREE"/tests/lab/qemu/vdpa/* "$ROOT$BUILD/vdpa"
 	built vdpa vdpa -- make -s -j"$(nproc)" -C "$KBUILD" "M=$BUILD/vdpa" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc "VDPA_MODULES=${lacking[*]}" modules
 }

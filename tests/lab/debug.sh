@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # variables that are set here are used in run and build.sh
 # Flavours that Debian has not: kernels with the instruments of config/FLAVOUR.config, from Debian's linux-source of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # variables that are set here are used in run and build.sh
 # From Debian's archive: kernels, headers, cross-build roots, the kselftest headers. Everything goes to the cache,
@@ -330,7 +331,7 @@ unpack_tracers() { # SERIES DIR
 }
 
 # A few files of one kernel's source serve all of them: the kselftest headers (6.1's harness cannot select tests with
-# -t), and the checkers of tests/lint. Sets LINUX_SOURCE.
+# -t), and the checkers of tests/run/lint. Sets LINUX_SOURCE.
 LINUX_SOURCE_SERIES=6.12
 LINUX_SOURCE_FILES=(tools/testing/selftests/kselftest{,_harness,_module}.h
 	scripts/{checkpatch.pl,spelling.txt,const_structs.checkpatch,kernel-doc})

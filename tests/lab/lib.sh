@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Small things that every part of the lab uses: messages, the cache, locks.
 

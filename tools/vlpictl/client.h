@@ -47,7 +47,7 @@ bool client_mismatch(const struct vlpi_broker_client *c);
 void snapshot_free(struct snapshot *snap);
 
 /*
- * The only calls that reach the kernel, in device.c. The unit test links test/fake.c in its place.
+ * The only calls that reach the kernel, in device.c. The unit test links test/fake_device.c in its place.
  * They return -1 and set errno, like the system calls that they are.
  */
 int device_open(void);

@@ -17,7 +17,7 @@
 /* One line of the table: what the clients of one VM add up to. */
 struct vm {
 	const struct vlpi_broker_client *first;
-	uint64_t slots, held, clients, waiters, unmappable, reattach, signals, injections;
+	uint64_t slots, held, clients, waiters, unmappable, reassign, signals, injections;
 };
 
 /* What no field of INFO says: it takes a look at each slot. */
@@ -35,7 +35,7 @@ struct report {
 
 enum {
 	COL_VM, COL_PID, COL_NAME, COL_COMM, COL_SLOTS, COL_HELD, COL_WAITERS, COL_SIGNALS,
-	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REATTACH,
+	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN,
 };
 
 /* The man page fixes names and meanings. */
@@ -52,7 +52,7 @@ static const struct column columns[] = {
 	[COL_CLIENTS] = { "CLIENTS", COL_NUMBER, true, "irqfds, whatever their state" },
 	[COL_UNMAPPABLE] = { "UNMAPPABLE", COL_NUMBER, true,
 			     "clients that KVM or the hardware turned down" },
-	[COL_REATTACH] = { "REATTACH", COL_NUMBER, true,
+	[COL_REASSIGN] = { "REASSIGN", COL_NUMBER, true,
 			   "clients that could not be taken over at load" },
 };
 
@@ -97,8 +97,8 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 	case COL_UNMAPPABLE:
 		value = vm->unmappable;
 		break;
-	case COL_REATTACH:
-		value = vm->reattach;
+	case COL_REASSIGN:
+		value = vm->reassign;
 		break;
 	}
 	snprintf(out, len, "%" PRIu64, value);
@@ -123,7 +123,7 @@ static void add_slot(struct vm *vm, struct findings *found, const struct vlpi_br
 		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
 		vm->clients++;
 		vm->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
-		vm->reattach += !!(c->flags & VLPI_BROKER_CLIENT_REATTACH);
+		vm->reassign += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
 		vm->signals += c->signals;
 		vm->injections += c->injections;
 		found->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
@@ -166,7 +166,7 @@ enum {
 	ATT_DEAD_STRAYS,
 	ATT_MISMATCH,
 	ATT_NO_HOLDER,
-	ATT_REATTACH,
+	ATT_REASSIGN,
 	ATT_UNMAPPABLE,
 	NR_ATT
 };
@@ -188,7 +188,7 @@ static const struct {
 	[ATT_NO_HOLDER] = { "no-holder",
 		"vLPIs with waiters and no holder",
 		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
-	[ATT_REATTACH] = { "re-attach",
+	[ATT_REASSIGN] = { "reassign",
 		"clients that could not be taken over at load, and work in software",
 		"detach and attach their devices, or restart their VMs (NOTE in: vlpictl dump)" },
 	[ATT_UNMAPPABLE] = { "unmappable",
@@ -205,7 +205,7 @@ static unsigned int judge(const struct report *r, uint64_t count[NR_ATT])
 	count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
 	count[ATT_MISMATCH] = r->found.mismatches;
 	count[ATT_NO_HOLDER] = r->found.no_holder;
-	count[ATT_REATTACH] = r->info.nr_reattach;
+	count[ATT_REASSIGN] = r->info.nr_reassign;
 	count[ATT_UNMAPPABLE] = r->found.unmappable;
 	for (int i = 0; i < NR_ATT; i++)
 		nr += !!count[i];
@@ -218,7 +218,7 @@ static void print_totals(const struct vlpi_broker_info *info)
 		const char *name;
 		uint64_t value;
 	} totals[] = {
-		{ "attaches", info->attaches },
+		{ "connects", info->connects },
 		{ "grants", info->grants },
 		{ "promotions", info->promotions },
 		{ "revokes", info->revokes },
@@ -264,9 +264,9 @@ static void print_screen(const struct report *r)
 	printf("\nmodule:     vlpi_broker %s, ABI %" PRIu32 "\n", version, info->abi_version);
 	printf("now:        VMs %" PRIu32 ", vLPIs %" PRIu32 " (held directly %" PRIu32
 	       "), clients %" PRIu32 " (waiters %" PRIu32 "),\n"
-	       "            to re-attach %" PRIu32 ", strays of dead VMs %" PRIu32 "\n",
+	       "            to reassign %" PRIu32 ", strays of dead VMs %" PRIu32 "\n",
 	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
-	       info->nr_reattach, info->nr_dead_strays);
+	       info->nr_reassign, info->nr_dead_strays);
 	print_totals(info);
 	if (r->nr_vms)
 		putchar('\n');
@@ -306,14 +306,14 @@ static void print_json_head(const struct report *r)
 	text_json(stdout, version);
 	printf(", \"abi\": %" PRIu32 "},\n", info->abi_version);
 	printf("   \"now\": {\"vms\": %" PRIu32 ", \"slots\": %" PRIu32 ", \"held\": %" PRIu32
-	       ", \"clients\": %" PRIu32 ", \"waiters\": %" PRIu32 ", \"reattach\": %" PRIu32
+	       ", \"clients\": %" PRIu32 ", \"waiters\": %" PRIu32 ", \"reassign\": %" PRIu32
 	       ", \"dead_strays\": %" PRIu32 "},\n",
 	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
-	       info->nr_reattach, info->nr_dead_strays);
-	printf("   \"totals\": {\"attaches\": %" PRIu64 ", \"grants\": %" PRIu64
+	       info->nr_reassign, info->nr_dead_strays);
+	printf("   \"totals\": {\"connects\": %" PRIu64 ", \"grants\": %" PRIu64
 	       ", \"promotions\": %" PRIu64 ", \"revokes\": %" PRIu64
 	       ", \"grant_failures\": %" PRIu64 ", \"gate_refusals\": %" PRIu64 ",\n",
-	       (uint64_t)info->attaches, (uint64_t)info->grants, (uint64_t)info->promotions,
+	       (uint64_t)info->connects, (uint64_t)info->grants, (uint64_t)info->promotions,
 	       (uint64_t)info->revokes, (uint64_t)info->grant_failures,
 	       (uint64_t)info->gate_refusals);
 	printf("      \"unmaps_behind\": %" PRIu64 ", \"forced_unmaps\": %" PRIu64

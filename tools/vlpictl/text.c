@@ -71,7 +71,7 @@ void text_state(char *out, size_t len, uint32_t state)
 void text_event(char *out, size_t len, uint32_t type)
 {
 	static const char *const names[] = {
-		[VLPI_BROKER_EVENT_ATTACH] = "attach",
+		[VLPI_BROKER_EVENT_CONNECT] = "connect",
 		[VLPI_BROKER_EVENT_GRANT] = "grant",
 		[VLPI_BROKER_EVENT_WAIT] = "wait",
 		[VLPI_BROKER_EVENT_PROMOTE] = "promote",

@@ -30,11 +30,11 @@
  * @nr_held: slots whose interrupt is injected directly now.
  * @nr_clients: irqfds known now, whatever their state.
  * @nr_waiters: of these, the ones that are waiting for a slot (VLPI_BROKER_WAITER).
- * @nr_reattach: of these, the ones attached before the module was loaded that could not be taken
+ * @nr_reassign: of these, the ones attached before the module was loaded that could not be taken
  *	over for lack of memory: they work in software until they are detached and attached again.
  * @nr_dead_strays: host IRQs found at load that are still forwarded to a VM that is gone. The
  *	module can't unmap them safely; a reboot of the host does.
- * @attaches: producers that were connected to an irqfd.
+ * @connects: producers that were connected to an irqfd.
  * @grants: times a host IRQ was mapped to its vLPI (promotions included).
  * @promotions: times a waiter was granted a slot that a holder had left.
  * @revokes: times a holder's mapping was taken back.
@@ -58,9 +58,9 @@ struct vlpi_broker_info {
 	__u32 nr_held;
 	__u32 nr_clients;
 	__u32 nr_waiters;
-	__u32 nr_reattach;
+	__u32 nr_reassign;
 	__u32 nr_dead_strays;
-	__u64 attaches;
+	__u64 connects;
 	__u64 grants;
 	__u64 promotions;
 	__u64 revokes;
@@ -96,7 +96,7 @@ enum vlpi_broker_state {
 /* The irqchip says that the host IRQ is forwarded to a vCPU at this moment. */
 #define VLPI_BROKER_CLIENT_FORWARDED	(1U << 0)
 /* Attached before the module was loaded and not taken over: detach it and attach it again. */
-#define VLPI_BROKER_CLIENT_REATTACH	(1U << 1)
+#define VLPI_BROKER_CLIENT_REASSIGN	(1U << 1)
 /* While it waits, its interrupt is raised by the wake-up of the irqfd and not by a thread. */
 #define VLPI_BROKER_CLIENT_INLINE	(1U << 2)
 
@@ -170,7 +170,7 @@ struct vlpi_broker_dump {
 
 /**
  * enum vlpi_broker_event_type - what happened
- * @VLPI_BROKER_EVENT_ATTACH: a producer was connected to an irqfd.
+ * @VLPI_BROKER_EVENT_CONNECT: a producer was connected to an irqfd.
  * @VLPI_BROKER_EVENT_GRANT: a host IRQ was mapped to the vLPI.
  * @VLPI_BROKER_EVENT_WAIT: a client with a producer did not get the slot.
  * @VLPI_BROKER_EVENT_PROMOTE: the next in the queue took the place of a holder that had gone.
@@ -183,7 +183,7 @@ struct vlpi_broker_dump {
  * The tracepoints of the same names fire at the same time. More types may come.
  */
 enum vlpi_broker_event_type {
-	VLPI_BROKER_EVENT_ATTACH = 1,
+	VLPI_BROKER_EVENT_CONNECT = 1,
 	VLPI_BROKER_EVENT_GRANT = 2,
 	VLPI_BROKER_EVENT_WAIT = 3,
 	VLPI_BROKER_EVENT_PROMOTE = 4,

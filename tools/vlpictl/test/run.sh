@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Run vlpictl against test/fake.c and print TAP. Started by "make check", which sets the variables.
+# Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
@@ -93,7 +93,7 @@ suite() {
 	cp "$tmp/out" "$tmp/bare"
 	v two-vms status
 	same "status is the bare command" <"$tmp/bare"
-	expect "totals" 0 out 'attaches 12, grants 4, promotions 1, revokes 2'
+	expect "totals" 0 out 'connects 12, grants 4, promotions 1, revokes 2'
 	v two-vms -r
 	same "status --raw: VMs only" <<-'END'
 		VM PID NAME COMM SLOTS HELD WAITERS SIGNALS INJECTIONS
@@ -114,7 +114,7 @@ suite() {
 
 	v attention
 	expect "dead strays: reboot" 0 out '^attention: host IRQs .* is gone: 3; reboot the host'
-	expect "re-attach: what to do" 0 out '^attention: clients that could not be taken over .*: 2; detach and attach'
+	expect "reassign: what to do" 0 out '^attention: clients that could not be taken over .*: 2; detach and attach'
 	expect "a second forwarded IRQ is seen" 0 out '^attention: vLPIs with more than one host IRQ .*: 1; '
 	expect "waiters without a holder are seen" 0 out '^attention: vLPIs with waiters and no holder: 1; '
 	expect "unmappable clients are seen" 0 out '^attention: clients that KVM or the hardware turned down: 3; '
@@ -123,7 +123,7 @@ suite() {
 	tap $? "the verdict is the first line, and not ok"
 	v attention -J
 	json "attention in JSON" \
-		'd["verdict"] == "attention" and {a["code"]: a["count"] for a in d["attention"]} == {"double-map": 1, "dead-strays": 3, "mismatch": 1, "no-holder": 1, "re-attach": 2, "unmappable": 3}'
+		'd["verdict"] == "attention" and {a["code"]: a["count"] for a in d["attention"]} == {"double-map": 1, "dead-strays": 3, "mismatch": 1, "no-holder": 1, "reassign": 2, "unmappable": 3}'
 
 	# dump: order, absent values, filters
 	v two-vms dump -r -o VM,VINTID,STATE,POS,ID
@@ -147,8 +147,8 @@ suite() {
 		unmappable 60 no 30 8 ENOSPC -
 		unmappable 61 no 31 8 ENOTSUPP -
 		unmappable 62 no 32 8 errno-4000 -
-		holder 63 yes 33 8 - re-attach
-		waiter 64 no 34 8 - re-attach
+		holder 63 yes 33 8 - reassign
+		waiter 64 no 34 8 - reassign
 		waiter 65 no 35 8 - -
 		state-99 66 no 36 8 - -
 	END
@@ -191,7 +191,7 @@ suite() {
 	v two-vms events
 	same "events" <<-'END'
 		        TIME    SEQ  VM VINTID HOST-IRQ EVENT        WHY       ERROR
-		   12.000345     41   1      -       51 attach       connected -
+		   12.000345     41   1      -       51 connect      connected -
 		   12.000400     42   1   8193       51 grant        vacant    -
 		   13.999999     43   1   8193       52 wait         refused   ENOSPC
 		   14.000000     50   -   8193       53 gate_refuse  unknown   EBUSY
@@ -214,7 +214,7 @@ suite() {
 	expect "events --pairs" 0 out '^SEQ="51" HOST_IRQ="" VINTID="" WHY="no-lpi"$'
 	v two-vms events -J
 	json "events --json: numbers and null, and what is missing" \
-		'd["format"] == 1 and d["command"] == "events" and d["overwritten"] == 7 and len(d["events"]) == 6 and d["events"][0] == {"time": 12.000345, "seq": 41, "vm": 1, "vintid": None, "host_irq": 51, "event": "attach", "why": "connected", "error": None}'
+		'd["format"] == 1 and d["command"] == "events" and d["overwritten"] == 7 and len(d["events"]) == 6 and d["events"][0] == {"time": 12.000345, "seq": 41, "vm": 1, "vintid": None, "host_irq": 51, "event": "connect", "why": "connected", "error": None}'
 	expect "events --json: a gap is told of there" 0 err -
 	v empty events
 	expect "no event says so" 0 err 'no event'
@@ -364,7 +364,7 @@ build() { # NAME FLAG...
 	bin=$tmp/vlpictl-$1
 	shift
 	src=
-	for f in $SOURCES test/fake.c; do
+	for f in $SOURCES test/fake_device.c; do
 		src="$src $VLPICTL_SRC$f"
 	done
 	# The flags are meant to be split; the quotes in them are for eval.

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of proxies: which of ours stands in front of an irqfd of KVM's.
+ *
+ * It is read without a lock, from a wake-up in hard interrupt context.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/hashtable.h>
+#include <linux/spinlock.h>
+
+#include "proxy.h"
+
+static DEFINE_HASHTABLE(proxies, 10);
+static DEFINE_SPINLOCK(proxies_lock);
+
+/**
+ * proxy_insert - make a proxy known
+ * @proxy: with its irqfd filled in.
+ *
+ * Context: process.
+ */
+void proxy_insert(struct vb_proxy *proxy)
+{
+	spin_lock(&proxies_lock);
+	hash_add_rcu(proxies, &proxy->node, (unsigned long)proxy->irqfd);
+	spin_unlock(&proxies_lock);
+}
+
+/**
+ * proxy_erase - forget a proxy
+ * @proxy: to be freed after RCU.
+ *
+ * Context: process.
+ */
+void proxy_erase(struct vb_proxy *proxy)
+{
+	spin_lock(&proxies_lock);
+	hash_del_rcu(&proxy->node);
+	spin_unlock(&proxies_lock);
+}
+
+/**
+ * proxy_find - the proxy of an irqfd
+ * @irqfd: KVM's.
+ *
+ * Context: any; rcu_read_lock(), or what else keeps the irqfd from being shut down.
+ * Return: the proxy, or NULL.
+ */
+struct vb_proxy *proxy_find(const struct kvm_kernel_irqfd *irqfd)
+{
+	struct vb_proxy *proxy;
+
+	hash_for_each_possible_rcu_notrace(proxies, proxy, node, (unsigned long)irqfd)
+		if (proxy->irqfd == irqfd)
+			return proxy;
+	return NULL;
+}

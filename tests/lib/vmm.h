@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The test VMM: a small KVM user with a vGICv3 and an ITS, VFIO devices as interrupt sources, and
+ * the means to tell how an interrupt went.
+ *
+ * What a test cannot go on without (a failed ioctl, a guest that has crashed, a wait that has
+ * reached its bound) ends the test with a message, through die(); so these functions return
+ * nothing.
+ * What a test may want to fail has a name in try_ and returns 0 or a negative errno.
+ *
+ * One thread of the test calls all of this, apart from source_fire(), source_ack(), eventfd_kick()
+ * and the broker's ioctls, which any thread may call.
+ */
+#ifndef VMM_H
+#define VMM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/vlpi_broker.h>
+
+#include "guest/mailbox.h"
+
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#endif
+#define __printf_like(f, a)	__attribute__((format(printf, f, a)))
+
+/* ---- util.c: ends, waits, the host ---------------------------------------------------------- */
+
+/* Ends this process as a failed test. A program that is no test may look at the message first. */
+void die(const char *fmt, ...) __printf_like(1, 2) __attribute__((noreturn));
+extern void (*die_hook)(const char *message);
+
+/* "# ..." on stderr, with time since the start of the process. */
+void note(const char *fmt, ...) __printf_like(1, 2);
+
+/* For tests/run/faults-table: what was done to the module, and how often. */
+void tried(unsigned int times, const char *what);
+
+/* CLOCK_MONOTONIC. */
+uint64_t now_ns(void);
+uint64_t now_ms(void);
+
+/* A number from the environment. */
+unsigned int env_number(const char *name, unsigned int otherwise);
+
+/*
+ * Every wait is for a condition and has a bound, in seconds: generous, because the CPUs are
+ * emulated and shared. VLPI_TEST_BOUND changes it.
+ */
+unsigned int wait_bound(void);
+
+struct wait {
+	uint64_t end;
+	unsigned int turns;
+};
+
+void wait_begin(struct wait *w);
+/* A short pause; false when the bound is reached. */
+bool wait_more(struct wait *w);
+
+/* Waits until @cond is true, or dies saying what was waited for. */
+#define wait_for(cond, ...)						\
+	do {								\
+		struct wait __w;					\
+		wait_begin(&__w);					\
+		while (!(cond))						\
+			if (!wait_more(&__w))				\
+				die("not within %u s: " wait_fmt(__VA_ARGS__), wait_bound() \
+				    wait_args(__VA_ARGS__));		\
+	} while (0)
+#define wait_fmt(fmt, ...)	fmt
+#define wait_args(fmt, ...)	, ##__VA_ARGS__
+
+/*
+ * Runs the calling thread once on every online host CPU, and @each there. An interrupt that was
+ * pending at the call has reached its handler afterwards, whichever CPU it was aimed at.
+ */
+void visit_host_cpus(void (*each)(void *), void *arg);
+unsigned int host_cpus(void);
+/* Takes host CPU 1 offline, or back; nothing where there is but one. */
+void second_cpu(bool online);
+
+/* The sum of a host IRQ's handler counts, by the name of its action; -1 if there is none. */
+long long host_irq_count(const char *name);
+/* Its Linux IRQ number; -1 if there is none. */
+int host_irq_number(const char *name);
+
+/* A deterministic generator, so that a seed tells a whole run. */
+struct rng {
+	uint64_t state;
+};
+
+void rng_seed(struct rng *r, uint64_t seed);
+uint32_t rng_below(struct rng *r, uint32_t bound);
+void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n);
+
+/* Writes @text to a file of the kernel's: 0 or a negative errno. write_file() dies. */
+int try_write_file(const char *path, const char *text);
+void write_file(const char *path, const char *text);
+/* The line in a task's file below /proc, without its end; empty where the task is gone. */
+void task_line(pid_t task, const char *file, char *line, size_t size);
+/* The same to a file of tracefs, by its path below. */
+#define TRACING			"/sys/kernel/tracing/"
+void write_tracing(const char *file, const char *text);
+
+/* The kernel log from the call of klog_open() on. */
+int klog_open(void);
+/* The next line with @text in it, to @line; false if there is none (yet). */
+bool klog_next(int klog, const char *text, char *line, size_t size);
+/* How many there are with @text, each told on stderr. */
+unsigned int klog_count(int klog, const char *text);
+
+/* Between these two P1 is not the broker's: tests/lab/its-replay excuses the stock kernel. */
+#define LAB_MARK_STOCK		255
+#define LAB_MARK_BROKER		254
+
+/*
+ * Marks a moment in the lab's trace of ITS commands: a write of @n to a register of the host bridge
+ * that means nothing else. Does nothing where the host bridge is not the emulator's.
+ */
+void lab_mark(uint8_t n);
+/* The same, and tells the lab how many events must be mapped to vLPIs there, by that trace. */
+void lab_mark_mapped(uint8_t n, unsigned int mapped);
+
+/* ---- vm.c: one virtual machine -------------------------------------------------------------- */
+
+#define VM_MAX_GSIS		4096
+#define VM_MAX_DEVICES		64
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int index;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool started;
+	bool stop;
+	/* What the guest was told last: a masked vCPU takes no sentinel. */
+	bool masked;
+};
+
+/* An event the guest has mapped: what a route to it must end in. */
+struct event {
+	uint32_t devid;
+	uint32_t eventid;
+	uint32_t intid;
+	unsigned int collection;
+	unsigned int vcpu;
+};
+
+struct vm {
+	struct vm *next;
+	const char *name;
+	int fd;
+	int vgic;
+	int its;
+	unsigned int nr_vcpus;
+	struct vcpu vcpu[GUEST_MAX_VCPUS];
+	void *ram;
+	struct guest_shared *shared;
+	bool gic_ready;
+	char failed[160];
+
+	struct kvm_irq_routing *routing;	/* capacity VM_MAX_GSIS */
+	bool batch;
+	struct event *events;
+	unsigned int nr_events;
+	unsigned int collection[GUEST_MAX_VCPUS];	/* the vCPU of each */
+	uint32_t devices[VM_MAX_DEVICES];
+	unsigned int nr_devices;
+	uint64_t itt_next;
+
+	/* An irqfd of our own, to an SPI: 1:1 and in software. Its GSI is above every other. */
+	int sentinel;
+};
+
+/* All VMs of this process. */
+extern struct vm *vms;
+
+/* A running guest in its idle loop, with nothing of its GIC set up. */
+struct vm *vm_new(const char *name, unsigned int vcpus);
+/* The same with a vGIC that has no ITS, and one for it while the VM runs. */
+struct vm *vm_new_without_its(const char *name, unsigned int vcpus);
+void vm_add_its(struct vm *vm);
+void vm_free(struct vm *vm);
+
+/* Dies if the guest or one of its vCPUs has come to an unexpected end. */
+void vm_check(struct vm *vm);
+
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+
+/*
+ * What a VMM does to vCPUs, vGIC and ITS at a guest's reset. A real one detaches the irqfds first
+ * (its PCI devices are reset before): sources_detach(). The guest's counters live on.
+ */
+void vm_reset(struct vm *vm);
+/* The same in parts, of a VM that is paused: vm_restart() runs the fresh guest. */
+void vm_reset_vcpus(struct vm *vm);
+void vm_reset_gic(struct vm *vm);
+void vm_reset_its(struct vm *vm);
+void vm_restart(struct vm *vm);
+/* The ITS of a guest that goes on: it is off then, and knows no device, event or collection. */
+void vm_reset_its_alone(struct vm *vm);
+
+/* The sentinel is an irqfd, and an irqfd keeps the module loaded. */
+void vm_sentinel(struct vm *vm, bool on);
+
+/* Routes of GSIs; each call replaces the VM's routing table. */
+void vm_route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid);
+void vm_route_pin(struct vm *vm, uint32_t gsi, uint32_t pin);
+void vm_route_none(struct vm *vm, uint32_t gsi);
+/* While on, routes are only noted; off, all of them take effect in one call. */
+void vm_route_batch(struct vm *vm, bool on);
+
+/* KVM_IRQFD and KVM_SIGNAL_MSI as they are. */
+int try_irqfd(struct vm *vm, int eventfd, uint32_t gsi, uint32_t flags);
+int try_signal_msi(struct vm *vm, uint32_t devid, uint32_t eventid);
+void eventfd_kick(int eventfd);
+void spi_set(struct vm *vm, uint32_t intid, bool level);
+
+/* Maps device memory (a BAR) into the guest, at GUEST_DEVICES. */
+uint64_t vm_map_device(struct vm *vm, void *bar, size_t size);
+
+/* A failed KVM_SET_DEVICE_ATTR is what the message says. */
+void device_attr(int fd, uint32_t group, uint64_t attr, const void *value, const char *what);
+
+/* ---- guest_ops.c: what the guest is told to do ---------------------------------------------- */
+
+/* Gives the command, rings the doorbell, waits for the answer; dies if the guest could not. */
+uint64_t guest_do(struct vm *vm, unsigned int vcpu, enum guest_op op, uint64_t a0, uint64_t a1,
+		  uint64_t a2, uint64_t a3, uint64_t a4);
+/* A round trip through the idle loop of each vCPU: what was pending before has been taken. */
+void guest_round_trip(struct vm *vm);
+
+/* guest_init_gic() alone is firmware: interrupts are on, LPIs are not. */
+void guest_init_gic(struct vm *vm);
+void guest_lpis(struct vm *vm, unsigned int vcpu, bool on);
+void guest_init_its(struct vm *vm);
+/* All of the above, for all vCPUs, one collection each. */
+void guest_boot(struct vm *vm);
+void guest_its(struct vm *vm, bool on);
+
+/* One event: MAPD for a new device, the LPI enabled, MAPTI to the collection of this number. */
+void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, unsigned int vcpu);
+void guest_discard(struct vm *vm, uint32_t devid, uint32_t eventid);
+void guest_move(struct vm *vm, uint32_t devid, uint32_t eventid, unsigned int vcpu);
+void guest_move_all(struct vm *vm, unsigned int from, unsigned int to);
+/* The collection of a vCPU. Taking it away takes away what leads to it. */
+void guest_mapc(struct vm *vm, unsigned int vcpu, bool valid);
+/* Valid for a device that is mapped: its events are gone. */
+void guest_mapd(struct vm *vm, uint32_t devid, bool valid);
+/* There are as many collections as vCPUs, each with a number; its events go to @vcpu. */
+void guest_map_collection(struct vm *vm, unsigned int collection, unsigned int vcpu);
+void guest_clear(struct vm *vm, uint32_t devid, uint32_t eventid);
+void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid);
+void guest_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
+/* Property byte, and INV for each event that ends in this LPI. */
+void guest_enable(struct vm *vm, uint32_t intid, bool on);
+void guest_mask(struct vm *vm, unsigned int vcpu, bool masked);
+void guest_idle(struct vm *vm, unsigned int vcpu, enum guest_idle idle);
+
+/* Interrupts taken, by all vCPUs or one. */
+uint64_t guest_count(struct vm *vm, uint32_t intid);
+uint64_t guest_count_on(struct vm *vm, unsigned int vcpu, uint32_t intid);
+/* LPIs of any number. */
+uint64_t guest_lpi_count(struct vm *vm);
+/* Waits until the count of @intid is above @before; dies, or returns false, where it does not. */
+void guest_wait_irq(struct vm *vm, uint32_t intid, uint64_t before, const char *why);
+bool guest_takes(struct vm *vm, uint32_t intid, uint64_t before);
+
+struct event *vm_event(struct vm *vm, uint32_t devid, uint32_t eventid);
+
+/* ---- source.c: VFIO devices that raise interrupts ------------------------------------------- */
+
+struct source {
+	char bdf[16];
+	int group;
+	int device;
+	volatile uint32_t *bar;
+	size_t bar_size;
+	int eventfd;
+	bool igb;
+	unsigned int vector;	/* of an igb */
+	bool vectors;
+	char irq_name[40];	/* in /proc/interrupts */
+	uint64_t fires;
+	/* What sources_wrong() saw of it last: an enum verdict. */
+	unsigned int last;
+	/* Attached to, or NULL. */
+	struct vm *vm;
+	uint32_t gsi;
+};
+
+/* How many there are in this machine. */
+unsigned int sources_available(void);
+/* The n-th one, with its vector on, attached to nothing. */
+struct source *source_open(unsigned int n);
+void source_close(struct source *s);
+
+/* Vectors 0 to nr - 1 of the machine's igb function, if it has one: events of one device. */
+#define MAX_IGB_VECTORS		8
+bool igb_available(void);
+void igb_open(struct source **src, unsigned int nr);
+void igb_close(struct source **src, unsigned int nr);
+
+void source_fire(struct source *s);
+void source_ack(struct source *s);
+/* VFIO_DEVICE_SET_IRQS: the host IRQ is requested, or freed. The eventfd stays. */
+void source_vectors(struct source *s, bool on);
+int try_source_vectors(struct source *s, bool on);
+/* The same for a vector that stays: its host IRQ is not requested, but there. Not for an igb. */
+int try_source_trigger(struct source *s, bool on);
+/* The number of its eventfd is that of another eventfd by now: VFIO takes it, the vectors stay. */
+void source_rearm(struct source *s);
+/* What is in the eventfd is taken out: an irqfd attached later does not start with it. */
+uint64_t source_drain(struct source *s);
+int source_host_irq(struct source *s);
+
+void attach(struct source *s, struct vm *vm, uint32_t gsi);
+void detach(struct source *s);
+int try_attach(struct source *s, struct vm *vm, uint32_t gsi);
+/* As a VMM at a guest's reset: every irqfd of the VM is detached, the vectors are off. */
+void sources_off(struct vm *vm);
+/* Every open source of this process, for a look at all of them; some are NULL. */
+#define MAX_SOURCES		64
+struct source *source_at(unsigned int i);
+
+/* Fires sources in turn, as fast as it can, on a thread of its own. */
+struct firing {
+	pthread_t thread;
+	bool stop;
+	struct source **src;
+	unsigned int nr;
+	uint64_t rounds;
+};
+
+void firing_start(struct firing *f, struct source **src, unsigned int nr);
+void firing_stop(struct firing *f);
+
+/* ---- verdict.c: how an interrupt went ------------------------------------------------------- */
+
+enum verdict {
+	DIRECT = 1 << 0,	/* the guest took it, the host's handler did not run */
+	SOFTWARE = 1 << 1,	/* both */
+	HOST = 1 << 2,		/* only the host's handler */
+	LOST = 1 << 3,		/* nobody; also what is pending in a guest that cannot take it */
+	/* The guest took another INTID, on another vCPU, or of a source attached to nothing. */
+	STRAY = 1 << 4,
+	DELIVERED = DIRECT | SOFTWARE,
+	ANY = 31,
+};
+
+const char *verdict_name(enum verdict v);
+
+/*
+ * Everything that was raised before has had its effect: on every host CPU the interrupts are taken,
+ * the work they queued has begun, and every guest took what was pending for it.
+ */
+void settle(void);
+
+/*
+ * Fires @s and says what became of it. Waits up to the bound for a verdict in @want, and no longer
+ * than the effects take when it is already there. With ANY, it waits as long as for settle(), and a
+ * little more for a software interrupt. @detail: more words, valid until the next call.
+ */
+enum verdict verdict_of(struct source *s, enum verdict want);
+const char *verdict_detail(void);
+
+/*
+ * Fires every open source of this process. Those whose route leads to a mapped event or a pin must
+ * be delivered there, and of those that end in the same vLPI exactly one must be DIRECT; the others
+ * must be HOST, or LOST with their vectors off. With the broker loaded its dump must say the same.
+ * Returns the number of things that were otherwise, each told on stderr with @when.
+ */
+unsigned int sources_wrong(const char *when);
+
+#define EXPECT_SOURCES(...)						\
+	do {								\
+		char __when[96];					\
+									\
+		snprintf(__when, sizeof(__when), __VA_ARGS__);		\
+		EXPECT_EQ(0, sources_wrong(__when)) {			\
+			TH_LOG("wrong: %s (see above)", __when);	\
+		}							\
+	} while (0)
+
+/*
+ * Waits until the broker says, with no interrupt raised for it, that every attached source is where
+ * its route leads, and that each vLPI has its one holder. Without the module it has nothing to say.
+ * False at the bound, with what is still wrong told on stderr.
+ */
+bool sources_placed(const char *when);
+
+#define EXPECT_PLACED(...)						\
+	do {								\
+		char __when[96];					\
+									\
+		snprintf(__when, sizeof(__when), __VA_ARGS__);		\
+		EXPECT_TRUE(sources_placed(__when)) {			\
+			TH_LOG("not in its place by itself: %s (see above)", __when); \
+		}							\
+	} while (0)
+
+/*
+ * Everything is in its place by itself, and then as it is raised; ends the test where it is not,
+ * since the rest would only tell of the same, a bound at a time.
+ */
+#define ASSERT_SOURCES(...)						\
+	do {								\
+		char __when[96];					\
+									\
+		snprintf(__when, sizeof(__when), __VA_ARGS__);		\
+		ASSERT_TRUE(sources_placed(__when)) {			\
+			TH_LOG("not in its place by itself: %s (see above)", __when); \
+		}							\
+		ASSERT_EQ(0, sources_wrong(__when)) {			\
+			TH_LOG("wrong: %s (see above)", __when);	\
+		}							\
+	} while (0)
+
+#define EXPECT_VERDICT(s, want)						\
+	do {								\
+		struct source *__s = (s);				\
+		enum verdict __want = (want), __got = verdict_of(__s, __want); \
+									\
+		EXPECT_TRUE(__got & __want) {				\
+			TH_LOG("%s: %s, not %s (%s)", __s->bdf, verdict_name(__got), \
+			       verdict_name(__want), verdict_detail());	\
+		}							\
+	} while (0)
+
+/* ---- broker.c: the module, if it is there --------------------------------------------------- */
+
+#define BROKER_DEVICE		"/dev/vlpi_broker"
+
+bool broker_loaded(void);
+/* Has this machine the module? */
+bool broker_built(void);
+/* 0 or a negative errno of finit_module(); -ENOENT where this machine has no such module. */
+int broker_load(void);
+/*
+ * The same in three steps: the first has all that the second needs, which is finit_module() alone;
+ * the third marks the trace of ITS commands if the module is loaded now.
+ */
+struct broker_file {
+	int fd;
+	char params[256];
+};
+
+int broker_file_open(struct broker_file *file);
+int broker_file_load(const struct broker_file *file);
+void broker_file_close(struct broker_file *file);
+/* 0 or a negative errno of delete_module(); -EWOULDBLOCK while it is in use. */
+int broker_unload(void);
+/* Both die if it cannot be done: for the tests that are about a loaded, or an absent, module. */
+void broker_want(bool loaded);
+
+/*
+ * The kernel modules of tests/lab/modules, in a machine that has them. Loading is 0 or a negative
+ * errno, -ENOENT where it was not built; one that a test that died has left behind will do.
+ */
+bool helper_built(const char *name);
+/* Why a test that wants one is skipped. */
+#define NO_HELPER(name)		"no " name ".ko: tests/lab/run --helpers builds it where Debian " \
+				"has the kernel's headers"
+int helper_load(const char *name, const char *params);
+/* A parameter of one that is loaded. */
+int helper_number(const char *name, const char *param);
+void helper_unload(const char *name);
+
+void broker_info(struct vlpi_broker_info *info);
+/* All clients, of one moment; to be freed. */
+struct vlpi_broker_client *broker_dump(unsigned int *nr);
+/* The client of a source; false if there is none. */
+bool broker_client(struct source *s, struct vlpi_broker_client *client);
+/* Slots with more than one holder. With @quiescent also those of several producers with none. */
+unsigned int broker_bad_slots(bool quiescent);
+const char *broker_state_name(uint32_t state);
+
+/* A thread that looks at the broker's books all the time, if it is loaded: never two holders. */
+struct looking {
+	pthread_t thread;
+	bool stop;
+	bool on;
+	unsigned int looks;
+	unsigned int bad;
+};
+
+void looking_start(struct looking *l);
+/* May be called again, and of one that never began if it is zero. */
+void looking_stop(struct looking *l);
+
+/* ---- sharers.c: the scenario most tests begin with ------------------------------------------ */
+
+#define MAX_SHARERS		6
+#define SHARED_DEVID		8
+#define SHARED_EVENT		1
+#define SHARED_INTID		8200
+#define SHARED_GSI		32	/* and up, one a source */
+
+/*
+ * A guest that has booted, and @nr sources whose GSIs all route to the same event: what a guest
+ * does that gives one vector to several queues.
+ */
+struct sharers {
+	struct vm *vm;
+	unsigned int nr;
+	bool one_gsi;		/* all through SHARED_GSI: set it before attaching */
+	struct source *src[MAX_SHARERS];
+};
+
+/* Sources first .. first + nr - 1 of this machine, all attached. */
+void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
+/* The same in parts: the VM with its routes, and nothing attached. */
+void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
+void sharers_map(struct sharers *sh);
+/* The routes as sharers_prepare() has made them, in one call. */
+void sharers_route_all(struct sharers *sh);
+void sharers_attach(struct sharers *sh, unsigned int i);
+void sharers_attach_all(struct sharers *sh);
+void sharers_detach_all(struct sharers *sh);
+void sharers_free(struct sharers *sh);
+
+/* The one that sources_wrong() saw DIRECT, or -1. */
+int sharers_holder(struct sharers *sh);
+
+/* ---- child.c: a VMM in a process of its own, to be killed ----------------------------------- */
+
+struct child {
+	pid_t pid;
+	int ready;
+};
+
+/* Runs @fn in a new process; it calls child_ready() when it has got where it is to be killed. */
+void child_start(struct child *c, void (*fn)(void *arg), void *arg);
+void child_ready(void);
+void child_wait_ready(struct child *c);
+/* SIGKILL, and waits for the end. */
+void child_kill(struct child *c);
+
+#endif /* VMM_H */
