@@ -1,35 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The arbiter: which producer of a vLPI is injected directly.
+ * The arbiter: which host IRQ of a vLPI is injected directly.
  *
- * A *slot* is one (VM, vINTID); the architecture lets one host IRQ be mapped to it. Every irqfd is
- * a *client*. The route of a client leads to a slot, or nowhere. The clients of a slot stand in its
- * queue in the order in which they came; the first whose host IRQ the hardware maps is the
- * *holder*, the others with a producer are *waiters*, and a fallback injects for them. When the
- * holder goes, the queue is walked again, within the same call: a slot with a mappable producer
- * has a holder whenever no call into this file is under way. Slots are kept in an rbtree, counted
- * by their clients, and go with the last one.
+ * A *slot* is one (VM, vINTID); the architecture lets one host IRQ be mapped to it. A *client* is
+ * one irqfd, with or without a producer. Its route leads to a slot, or nowhere. The clients of a
+ * slot stand in its queue in the order in which they came. The first whose host IRQ the hardware
+ * maps is the *holder*. The others with a producer are *waiters*, and the fallback injects for
+ * them. When the holder goes, the slot is filled from its queue within the same call; when KVM
+ * unmaps the holder, by the next broker_rearbitrate(). Slots are in an rbtree, and are freed with
+ * their last client.
+ *
+ *          add_producer           slot_try(): mapped
+ *    IDLE --------------> WAITER --------------------> HOLDER
+ *                          |  ^                        |   ^
+ *    slot_try(): refused   |  +------ KVM unmapped ----+   |
+ *                          v                               |
+ *                      UNMAPPABLE -------------------------+
+ *                                   slot_try(): mapped
+ *
+ * del_producer takes a client back to IDLE. place() takes it from any state to UNRESOLVED or
+ * NOT_MSI when its route leads nowhere, and back to IDLE or WAITER when it leads to a slot.
  *
  * The *ledger* is the book of what is mapped: for each host IRQ its client, and for each slot the
- * one client that is forwarded to it. The gate asks it before each mapping that KVM wants to make,
- * and the watch tells it of each that KVM takes away. Its lock is raw, since both are called with
- * interrupts off on newer kernels.
+ * one client that is forwarded to it. The gate asks it before KVM maps a host IRQ, and the watch
+ * tells it when KVM unmaps one. Its lock is raw: newer kernels call both with interrupts off.
  *
- * A client is *unsettled* where nothing may tell when it could be mapped: the guest has no LPI
- * behind its route yet, or memory ran out. As long as there is one, broker_is_unsettled() has the
- * caller come back with broker_rearbitrate(). One whose host IRQ was turned down for a reason that
- * lies with other mappings is tried again when one of them has been given up.
+ * A client is *unsettled* when it has to be looked at again though nothing may tell when: the guest
+ * has no LPI behind its route yet, or memory ran out. While one is, broker_is_unsettled() has the
+ * caller come back with broker_rearbitrate(). A client that was turned down because of other
+ * mappings is unsettled when one of those has been given up.
  *
  * No type of KVM, irqchip or irqbypass is known here; what is needed of them is in its_shim.h.
  *
  * Locks: arbiter mutex -> slot's mutex -> (KVM's own, in the shim) -> ledger -> slot's raise lock.
- * - The arbiter mutex covers the tree, the queues, the states, the lists of VMs and clients. Its
- *   callers hold irqbypass's mutex, so a producer does not vanish while it is dealt with.
+ * - The arbiter mutex covers the tree, the queues, the states, the lists of VMs and clients. Where
+ *   it grants or revokes, irqbypass's mutex is held too, so that the producer stays meanwhile.
  * - A slot's mutex keeps the fallback thread from injecting while hands change: an MSI that is
  *   raised through a holder's host IRQ after the holder was unmapped would be a physical interrupt.
- * - A slot's raise lock does the same for a signal that is raised in the wake-up itself, and is
- *   kept across the ITS command. Nobody waits for it with the ledger locked: a command can take
- *   long.
+ * - A slot's raise lock does the same for a signal that is raised in the wake-up itself. It is kept
+ *   across the ITS command, which can take long: with the ledger locked it is taken only while the
+ *   slot has no raiser.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -53,16 +63,16 @@
  * @node: in the tree.
  * @vm: key, first part.
  * @vintid: key, second part.
- * @refs: one a client, and one a fallback that is injecting.
- * @rcu: signals look at it without a lock.
- * @lock: see above.
+ * @refs: one for each client, and one for a fallback that is injecting.
+ * @rcu: the wake-up looks at the slot without a lock.
+ * @lock: the slot's mutex, see above.
  * @queue: clients in the order in which they came, the holder among them.
  * @nr_clients: length of @queue.
- * @holder: the client whose host IRQ was granted, or NULL; @lock and the arbiter mutex.
+ * @holder: the client that was granted the slot, or NULL; @lock and the arbiter mutex.
  * @mapped: the client that is forwarded to this vLPI, or NULL; ledger.
- * @served: signals are ours to inject: set while there is a holder, and during a change of hands;
- *	ledger, read without.
- * @walked: the walk in which it was last filled.
+ * @served: the broker serves the signals of its clients: while there is a holder, and while hands
+ *	change; ledger, read without.
+ * @walked: number of the walk in which the slot was last filled.
  * @raise_lock: raw; for @raiser.
  * @raiser: the holder, while the vLPI can be raised through its host IRQ; NULL while hands change.
  */
@@ -91,18 +101,18 @@ static u64 last_client_id;
 static u64 last_vm_id;
 static u64 generation;
 
-/* Mappings and host IRQs given up, by anybody, so far. */
+/* How many mappings and host IRQs all clients have given up so far. */
 static atomic_t releases = ATOMIC_INIT(0);
-/* Set where a client is found unsettled; broker_rearbitrate() finds out whether one still is. */
+/* Set where a client is found unsettled; broker_rearbitrate() clears it and looks again. */
 static bool unsettled;
-/* There may be clients that wait for a mapping of somebody else's to be given up. */
+/* There may be clients that wait for another client's mapping to be given up. */
 static bool stuck;
 /* Number of the current walk over slots, so that each is filled once in it. */
 static u64 walk;
 
 static DEFINE_RAW_SPINLOCK(ledger);
 static DEFINE_HASHTABLE(ledger_by_irq, 8);
-/* While the hooks are not complete, a host IRQ that is not in the ledger is KVM's own business. */
+/* All hooks are in place: KVM may map no host IRQ that is not in the ledger. */
 static bool live;
 
 static struct {
@@ -138,7 +148,7 @@ static struct vb_slot *ledger_slot(struct vb_client *client)
 	return rcu_dereference_protected(client->slot, lockdep_is_held(&ledger));
 }
 
-/* Returns -EEXIST where another client has the number: its producer may go after its host IRQ. */
+/* -EEXIST: another client has the number. A driver may free a host IRQ before its producer goes. */
 static int ledger_book(struct vb_client *client)
 {
 	unsigned long flags;
@@ -155,11 +165,11 @@ static int ledger_book(struct vb_client *client)
 	return ret;
 }
 
-/* Something was given up that a client which was turned down may have been waiting for. */
+/* A mapping or a host IRQ was given up; clients that were turned down may have waited for it. */
 static void note_release(void)
 {
 	atomic_inc(&releases);
-	/* Pairs with note_unsettled(): either it sees the count, or this sees the client. */
+	/* Pairs with note_unsettled(): either that sees the count, or this sees its client. */
 	smp_mb__after_atomic();
 	if (READ_ONCE(stuck))
 		WRITE_ONCE(unsettled, true);
@@ -187,7 +197,7 @@ static void ledger_set(bool *what, bool value)
 	raw_spin_unlock_irqrestore(&ledger, flags);
 }
 
-/* From now on nobody raises the slot's vLPI through the host IRQ of @client. */
+/* When this returns, no wake-up raises the slot's vLPI through the host IRQ of @client any more. */
 static void slot_stop_raising(struct vb_slot *slot, struct vb_client *client)
 {
 	unsigned long flags;
@@ -198,7 +208,7 @@ static void slot_stop_raising(struct vb_slot *slot, struct vb_client *client)
 	raw_spin_unlock_irqrestore(&slot->raise_lock, flags);
 }
 
-/* A mapping is gone. Returns what it was in. */
+/* The mapping of @client is gone. Returns its slot. */
 static struct vb_slot *ledger_drop_mapping(struct vb_client *client)
 {
 	struct vb_slot *slot = ledger_slot(client);
@@ -212,17 +222,17 @@ static struct vb_slot *ledger_drop_mapping(struct vb_client *client)
 /**
  * broker_gate - may this host IRQ be mapped?
  * @host_irq: that KVM wants to map.
- * @vm_key: VM it wants to map it for.
- * @vintid: vLPI it wants to map it to.
- * @forwarded: the irqchip has it mapped to just that already.
+ * @vm_key: the VM that KVM wants to map it for.
+ * @vintid: the vLPI that KVM wants to map it to.
+ * @forwarded: the irqchip has @host_irq mapped to this very vLPI already.
  *
- * A map of a mapped host IRQ to the same vLPI is a change of vPE (the guest's MOVI) and passes; to
- * another vLPI it would leave the hardware on the old one, and does not. A host IRQ that is not in
- * the ledger is not ours to lose track of: only what is mapped already passes.
+ * To map a mapped host IRQ to its own vLPI is a change of vPE (the guest's MOVI) and passes. To
+ * map it to another vLPI would leave the hardware on the old one, and is refused. A host IRQ that
+ * is not in the ledger passes only where it is mapped already: the ledger would miss a new one.
  *
  * Context: any; KVM's its_lock is held, on newer kernels also its raw irq_lock.
- * Return: 0 after it was noted as mapped; -EBUSY where the host IRQ or the vLPI is taken; -EAGAIN
- *	where the route led elsewhere when the arbiter looked.
+ * Return: 0, and the ledger has @host_irq as mapped; -EBUSY where @host_irq or the vLPI is mapped
+ *	otherwise; -EAGAIN where the route led elsewhere when the arbiter looked.
  */
 int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
 {
@@ -264,7 +274,7 @@ int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
 
 /**
  * broker_gate_failed - a mapping that passed the gate was turned down by the irqchip
- * @host_irq: that was to be mapped.
+ * @host_irq: as given to broker_gate().
  *
  * Context: as broker_gate().
  */
@@ -282,14 +292,14 @@ void broker_gate_failed(u32 host_irq)
 
 /**
  * broker_unmapped - a host IRQ is about to be unmapped
- * @host_irq: it.
+ * @host_irq: that KVM or the broker unmaps.
  *
- * Called before the irqchip acts, so that nobody raises a vLPI through a host IRQ that is a
- * physical interrupt again. Unless the arbiter itself is revoking the mapping, KVM did this behind
- * our back (DISCARD, MAPD, the end of the VM), and the caller is to have broker_rearbitrate() run.
+ * Called before the irqchip acts, so that no wake-up raises the vLPI through a host IRQ that is a
+ * physical interrupt again. Where the arbiter is not revoking the mapping, KVM unmaps behind our
+ * back (DISCARD, MAPD, the end of the VM), and the caller is to have broker_rearbitrate() run.
  *
  * Context: as broker_gate().
- * Return: whether it was KVM's doing, and unexpected.
+ * Return: whether KVM unmaps behind our back.
  */
 bool broker_unmapped(u32 host_irq)
 {
@@ -313,7 +323,7 @@ bool broker_unmapped(u32 host_irq)
 			    behind ? VLPI_BROKER_WHY_KVM : VLPI_BROKER_WHY_REVOKED, 0);
 	}
 	raw_spin_unlock_irqrestore(&ledger, flags);
-	/* Whoever is raising it is done when this has the lock. */
+	/* A wake-up that is raising the vLPI is done when this has the raise lock. */
 	if (slot)
 		slot_stop_raising(slot, client);
 	rcu_read_unlock();
@@ -325,7 +335,7 @@ bool broker_unmapped(u32 host_irq)
 	return behind;
 }
 
-/* The list changes under the arbiter's mutex and the ledger's lock; the caller holds either. */
+/* The list of VMs changes under the arbiter's mutex and the ledger's lock; callers hold either. */
 static struct vb_vm *find_vm(const void *vm_key)
 {
 	struct vb_vm *vm;
@@ -341,7 +351,7 @@ static struct vb_vm *find_vm(const void *vm_key)
  * @vm_key: the VM.
  *
  * Context: any.
- * Return: whether it has.
+ * Return: whether the VM has clients.
  */
 bool broker_knows(const void *vm_key)
 {
@@ -359,7 +369,7 @@ bool broker_knows(const void *vm_key)
  * @vm_key: the VM.
  *
  * Context: any.
- * Return: whether the VM is known, and broker_rearbitrate() is to be run.
+ * Return: whether the VM has clients, and broker_rearbitrate() is to be run.
  */
 bool broker_vm_changed(const void *vm_key)
 {
@@ -382,9 +392,9 @@ static struct vb_slot *slot_of(struct vb_client *client)
 }
 
 /*
- * Could the reason for which the host IRQ was turned down have gone? Some reasons pass by
- * themselves. The others lie with the irqchip (it will never map this one) or with what else it
- * maps: events of the same device that belong to another VM, the same host IRQ elsewhere.
+ * Could the reason for which @client was turned down have gone? Some reasons pass by themselves.
+ * The others lie with the irqchip, which will never map this host IRQ, or with another mapping: of
+ * an EventID of the same device to another VM, or of this host IRQ elsewhere.
  */
 static bool may_work_now(const struct vb_client *client)
 {
@@ -398,7 +408,7 @@ static bool may_work_now(const struct vb_client *client)
 	}
 }
 
-/* Is another look at @client worth it, though nothing may tell when? */
+/* Has @client to be looked at again, though nothing may tell when? */
 static bool is_unsettled(struct vb_client *client)
 {
 	struct vb_slot *slot = slot_of(client);
@@ -415,7 +425,7 @@ static bool is_unsettled(struct vb_client *client)
 	}
 }
 
-/* See to it that somebody comes back for @client where that is worth it. */
+/* Note whether @client is unsettled, and where it is, have broker_rearbitrate() called for it. */
 static void note_unsettled(struct vb_client *client)
 {
 	if (client->state == VLPI_BROKER_UNMAPPABLE)
@@ -473,7 +483,7 @@ static void slot_put(struct vb_slot *slot)
 		kfree_rcu(slot, rcu);
 }
 
-/* Let signals of the slot's clients be served by us, or no longer. */
+/* Have the broker serve signals of the slot's clients while there is a holder, else KVM. */
 static void slot_set_served(struct vb_slot *slot)
 {
 	unsigned long flags;
@@ -490,30 +500,30 @@ static void slot_set_served(struct vb_slot *slot)
 	raw_spin_unlock_irqrestore(&ledger, flags);
 }
 
-/* Map @client's host IRQ to the slot's vLPI. */
+/* Try to map @client's host IRQ to the slot's vLPI. */
 static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vlpi_broker_why why)
 {
-	/* What is given up from here on may make the difference. */
+	/* A mapping that is given up from here on may be the one that stands in the way. */
 	int released = atomic_read(&releases);
 	int ret;
 
 	lockdep_assert_held(&slot->lock);
 	if (shim_is_forwarded(client->host_irq)) {
-		/* To a VM that is gone: mapping it again would only move that. */
+		/* To a VM that is gone: the irqchip would only move that mapping to another vPE. */
 		ret = -EUCLEAN;
 	} else {
 		ledger_set(&client->granting, true);
 		ret = shim_grant(client, slot->vintid);
 		ledger_set(&client->granting, false);
 		if (!ret && !READ_ONCE(client->mapped)) {
-			/* KVM did nothing, or has taken it back already. */
+			/* KVM has mapped nothing, or has unmapped it already. */
 			shim_was_unmapped(client);
 			ret = -EBUSY;
 		}
 	}
 	/*
-	 * Its route leads elsewhere by now, or its event does: it is to be placed anew. The irqchip
-	 * was not asked, so a release that it waited for is one still.
+	 * The route leads elsewhere by now, or the guest's tables do: @client is to be placed anew.
+	 * The irqchip was not asked, so a release that @client waited for still counts.
 	 */
 	if (ret == -EAGAIN)
 		return ret;
@@ -535,8 +545,8 @@ static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vlpi_br
 }
 
 /*
- * Give the slot to the first in the queue that can have it, unless it is held. Whoever gets it has
- * the vLPI raised once: KVM's add sends a DISCARD, which drops an edge that was pending.
+ * Give the slot to the first in the queue that can have it, unless it is held. After a grant the
+ * vLPI is raised once: KVM's add sends a DISCARD, which drops an edge that was pending.
  */
 static void slot_fill(struct vb_slot *slot, enum vlpi_broker_why why)
 {
@@ -552,7 +562,7 @@ static void slot_fill(struct vb_slot *slot, enum vlpi_broker_why why)
 		slot->holder->state = VLPI_BROKER_WAITER;
 		slot->holder->error = 0;
 		slot->holder = NULL;
-		/* Whoever was tried since the watch told, was turned down for this one still. */
+		/* Clients tried since the watch told were still turned down for this mapping. */
 		note_release();
 	}
 	if (slot->holder)
@@ -574,7 +584,7 @@ static void slot_fill(struct vb_slot *slot, enum vlpi_broker_why why)
 	generation++;
 }
 
-/* Take the mapping back from the holder, whatever KVM makes of it. */
+/* Take the mapping back from the holder, whether or not KVM does its part. */
 static void slot_revoke(struct vb_slot *slot, enum vlpi_broker_why why)
 {
 	struct vb_client *client = slot->holder;
@@ -588,7 +598,7 @@ static void slot_revoke(struct vb_slot *slot, enum vlpi_broker_why why)
 		if (READ_ONCE(client->mapped))
 			shim_force_unmap(client);
 		else
-			/* By the guest, maybe, and a KVM whose del does nothing has not waited. */
+			/* KVM may still be in a DISCARD; a del that does nothing has not waited. */
 			shim_was_unmapped(client);
 		ledger_set(&client->revoking, false);
 		atomic64_inc(&count.revokes);
@@ -613,10 +623,10 @@ static void slot_join(struct vb_slot *slot, struct vb_client *client)
 }
 
 /*
- * @client's route no longer leads to its slot, or its producer is going. If it was the holder, the
- * next in the queue is promoted before this returns, and signals that come meanwhile wait for
- * that. If nobody can be, the vLPI is raised once in software: taking the mapping back sent a
- * DISCARD, which drops an edge that was pending.
+ * @client's route no longer leads to its slot, or its producer is going. If @client was the holder,
+ * the next in the queue is promoted before this returns, and signals that come meanwhile wait for
+ * that. If none can be promoted, the vLPI is raised once in software: taking the mapping back sent
+ * a DISCARD, which drops an edge that was pending.
  */
 static void slot_leave(struct vb_client *client, enum vlpi_broker_why why)
 {
@@ -652,7 +662,7 @@ static void slot_leave(struct vb_client *client, enum vlpi_broker_why why)
 	slot_put(slot);
 }
 
-/* Find out where @client's route leads now, and put it into that queue. NULL: nowhere. */
+/* Find the slot that @client's route leads to now, and put @client in its queue. NULL: no slot. */
 static struct vb_slot *place(struct vb_client *client)
 {
 	struct vb_slot *slot = slot_of(client);
@@ -672,7 +682,7 @@ static struct vb_slot *place(struct vb_client *client)
 			slot_join(slot, client);
 		else
 			ret = -ENOMEM;
-		/* What it was to another slot says nothing here. */
+		/* Its state at another slot says nothing about this one. */
 		client->state = VLPI_BROKER_IDLE;
 	}
 	if (ret) {
@@ -712,7 +722,7 @@ static void fill(struct vb_slot *slot)
 	mutex_unlock(&slot->lock);
 }
 
-/* The same, and see that the slot there has a holder. */
+/* Place @client, and see that its slot has a holder. */
 static void arbitrate(struct vb_client *client)
 {
 	struct vb_slot *slot = place(client);
@@ -764,7 +774,7 @@ void broker_vm_free(struct vb_vm *vm)
  * @client: zeroed, apart from what is for show; it must stay until broker_remove_client().
  * @new_vm: record to be used if the VM has none yet.
  *
- * Nothing is granted here: irqbypass's mutex is not held.
+ * Grants nothing: irqbypass's mutex is not held.
  *
  * Context: process; may sleep.
  * Return: 1 if @new_vm is in use now, 0 if it is still the caller's.
@@ -799,10 +809,10 @@ found:
 
 /**
  * broker_remove_client - forget a client
- * @client: without a producer; nobody signals it any more.
+ * @client: without a producer; its irqfd is not signalled any more.
  *
  * Context: process; may sleep.
- * Return: its VM's record where this was the last client, for the caller to end, else NULL.
+ * Return: the VM's record, for the caller to free, where this was the VM's last client, else NULL.
  */
 struct vb_vm *broker_remove_client(struct vb_client *client)
 {
@@ -846,7 +856,7 @@ void broker_add_producer(struct vb_client *client, u32 host_irq)
  * broker_del_producer - the producer of a client is going
  * @client: added, with a producer.
  *
- * When this returns, the host IRQ is not forwarded any more, and the next in the queue is.
+ * When this returns, the host IRQ is not forwarded any more, and the next in the queue is promoted.
  *
  * Context: process, irqbypass's mutex held; may sleep.
  */
@@ -857,7 +867,7 @@ void broker_del_producer(struct vb_client *client)
 	ledger_unbook(client);
 	client->state = VLPI_BROKER_IDLE;
 	client->error = 0;
-	/* Without a producer it can still be signalled by hand. */
+	/* Without a producer, user space may still signal the eventfd. */
 	if (!shim_is_leaving(client))
 		arbitrate(client);
 	generation++;
@@ -865,8 +875,8 @@ void broker_del_producer(struct vb_client *client)
 }
 
 /*
- * Place those of @vm's clients anew that @is_to_be says, then fill the slots of all of them, where
- * one was placed or the VM is @dirty: a holder that is leaving may have lost its slot.
+ * Place anew those of @vm's clients for which @is_to_be is true. If there is one, or the VM is
+ * @dirty, fill the slots of all its clients: also a holder that is leaving may have lost its slot.
  */
 static void rearbitrate_vm(struct vb_vm *vm, bool dirty,
 			   bool (*is_to_be)(struct vb_client *client),
@@ -906,7 +916,7 @@ static bool always(struct vb_client *client)
 
 /**
  * broker_rearbitrate - see to the VMs in which something has changed, and to unsettled clients
- * @has_waiter: told of each of them that has a waiter.
+ * @has_waiter: called for each VM that was seen to and has a waiter.
  *
  * Context: process, irqbypass's mutex held; may sleep.
  */
@@ -915,7 +925,7 @@ void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
 	struct vb_vm *vm;
 
 	mutex_lock(&arbiter);
-	/* Clients that are found so set them again, as does whoever gives something up. */
+	/* note_unsettled() and note_release() set them again. */
 	WRITE_ONCE(unsettled, false);
 	WRITE_ONCE(stuck, false);
 	list_for_each_entry(vm, &vms, list) {
@@ -931,7 +941,7 @@ void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
 /**
  * broker_routes_changed - see to the clients of a VM whose routes have changed
  * @vm_key: the VM; one without clients is allowed.
- * @has_waiter: told if it has a waiter.
+ * @has_waiter: called if a route has changed and the VM has a waiter.
  *
  * Context: process, irqbypass's mutex held; may sleep.
  */
@@ -950,7 +960,7 @@ void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *
  * broker_is_unsettled - is broker_rearbitrate() to be called again, soon?
  *
  * Context: any.
- * Return: whether a client may become mappable, or has, with nobody to tell.
+ * Return: whether a client may be mappable by now, or become so with nothing to tell of it.
  */
 bool broker_is_unsettled(void)
 {
@@ -960,12 +970,12 @@ bool broker_is_unsettled(void)
 /* --- signals --------------------------------------------------------------------------------- */
 
 /**
- * broker_is_served - is a signal of this client ours to inject?
+ * broker_is_served - does the broker serve a signal of this client?
  * @client: added.
  *
  * Context: any.
- * Return: true while its slot has a holder, whoever that is: KVM's own path is blind to the LPI's
- *	enable bit then. Otherwise KVM serves it.
+ * Return: true while its slot has a holder, this client or another: KVM's own path is blind to the
+ *	LPI's enable bit then. Otherwise KVM serves the signal.
  */
 bool broker_is_served(struct vb_client *client)
 {
@@ -983,12 +993,12 @@ bool broker_is_served(struct vb_client *client)
  * broker_raise - raise the vLPI of a client through its holder, here and now
  * @client: added; signalled.
  *
- * While hands change there is nobody to raise it through; the raise that ends the change is for
- * this signal too. After a change in the VM the client's slot may be one that its route does not
- * lead to any more, until the arbiter has looked; KVM follows the route at each signal.
+ * While hands change there is no holder to raise it through; the raise that ends the change is for
+ * this signal too. After a change in the VM the client's route may lead to another slot, until the
+ * arbiter has looked; KVM follows the route at each signal.
  *
  * Context: any.
- * Return: whether the signal is served; otherwise KVM serves it: the slot is not held, the guest
+ * Return: whether the signal is served. KVM is to serve it where the slot is not held, the guest
  *	has its ITS or its LPIs off, or something in the VM has changed.
  */
 bool broker_raise(struct vb_client *client)
@@ -1012,11 +1022,11 @@ bool broker_raise(struct vb_client *client)
 }
 
 /**
- * broker_is_due - is a signal that is not served a reason to look at the client again?
+ * broker_is_due - is a signal that KVM serves a reason to look at the client again?
  * @client: added.
  *
  * Context: any.
- * Return: whether it may be mappable by now: broker_rearbitrate() is to be called.
+ * Return: whether @client may be mappable by now, and broker_rearbitrate() is to be called.
  */
 bool broker_is_due(struct vb_client *client)
 {
@@ -1069,8 +1079,8 @@ static u32 vintid_of(struct vb_client *client)
 }
 
 /**
- * broker_count_signal - an eventfd signal was taken
- * @client: whose.
+ * broker_count_signal - the broker serves an eventfd signal
+ * @client: of the irqfd.
  *
  * Context: any.
  */
@@ -1084,8 +1094,8 @@ void broker_count_signal(struct vb_client *client)
 }
 
 /**
- * broker_count_injection - an interrupt was raised for signals taken
- * @client: whose.
+ * broker_count_injection - the fallback raised an interrupt for signals it serves
+ * @client: of the irqfd.
  * @how: VLPI_BROKER_WHY_THREAD or VLPI_BROKER_WHY_INLINE.
  *
  * Context: any.
@@ -1100,8 +1110,8 @@ void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how)
 }
 
 /**
- * broker_count_forced_unmap - KVM left a host IRQ forwarded, and it was unmapped
- * @host_irq: it.
+ * broker_count_forced_unmap - the broker unmapped a host IRQ that KVM left forwarded
+ * @host_irq: that was unmapped.
  *
  * Context: any.
  */
@@ -1121,7 +1131,7 @@ void broker_count_forced_unmap(u32 host_irq)
 }
 
 /**
- * broker_count_repair - KVM believed in a mapping that is gone, and was corrected
+ * broker_count_repair - the broker cleared KVM's mark of a mapping that is gone
  *
  * Context: any.
  */
@@ -1130,11 +1140,11 @@ void broker_count_repair(void)
 	atomic64_inc(&count.repairs);
 }
 
-/* --- for show -------------------------------------------------------------------------------- */
+/* --- loading, unloading, and what /dev/vlpi_broker shows ------------------------------------- */
 
 /**
  * broker_set_live - all hooks are in place, or are about to go
- * @on: from now on nothing is mapped that is not in the ledger; or what is not, is KVM's business.
+ * @on: whether the gate refuses host IRQs that are not in the ledger from now on.
  *
  * Context: any.
  */
@@ -1145,7 +1155,7 @@ void broker_set_live(bool on)
 
 /**
  * broker_is_booked - look a host IRQ up in the ledger
- * @host_irq: it.
+ * @host_irq: that is looked up.
  *
  * Context: any.
  * Return: whether a client has it.
@@ -1264,7 +1274,7 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
  * @entries: that fit in @buf.
  * @cursor: in: the last id already seen; out: the last one described.
  * @more: out: whether there are clients with a higher id.
- * @gen: out: number of the state of which all of them are.
+ * @gen: out: changes with every change of a slot or client; all of @buf is of this generation.
  *
  * Context: process; may sleep.
  * Return: number of clients described, or -EINTR.

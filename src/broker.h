@@ -18,12 +18,12 @@ struct vb_slot;
  * @key: identity of the VM while it has a client; compared, never followed.
  * @list: in the list of VMs.
  * @clients: of this VM, in the order of their ids.
- * @changes: in the VM so far, after which its clients are to be arbitrated again (ledger).
- * @seen: those of them after which they have been; arbiter's mutex, read without.
+ * @changes: how often something has changed for which @clients are to be arbitrated again; ledger.
+ * @seen: value of @changes when @clients were last arbitrated; arbiter's mutex, read without.
  * @pid: of the VMM.
  * @comm: command name of the VMM.
  * @name: KVM's debugfs name.
- * @worker: of fallback.c, which serves this VM's waiters; NULL before there was one.
+ * @worker: of fallback.c, serves this VM's waiters; NULL until the VM first has a waiter.
  */
 struct vb_vm {
 	u64 id;
@@ -41,28 +41,28 @@ struct vb_vm {
 /**
  * struct vb_client - one irqfd, as the arbiter sees it
  * @id: ascending, never used again.
- * @vm: its VM; there is one as long as the client is known to the arbiter.
+ * @vm: its VM; from broker_add_client() to broker_remove_client().
  * @list: in the list of clients, by @id.
  * @of_vm: in the list of its VM's clients, by @id.
- * @slot: what its route leads to now; RCU for the signals.
+ * @slot: what its route leads to now; RCU for the wake-up.
  * @queue: in the slot's queue.
  * @state: what it is to the slot.
- * @error: errno behind the state.
- * @tried: how many mappings had been given up anywhere when its host IRQ was last turned down.
- * @unsettled: see is_unsettled() in broker.c; for broker_is_due().
+ * @error: errno behind @state, positive.
+ * @tried: how many mappings all clients had given up when this one was last turned down.
+ * @unsettled: it has to be looked at again though nothing may tell when; for broker_is_due().
  * @host_irq: of its producer, 0 without one.
  * @by_irq: in the ledger.
  * @booked: whether @by_irq is in the ledger.
- * @granting: the holder-to-be: the gate lets its host IRQ through.
- * @revoking: the unmap that the watch is about to see is our own.
- * @raises_inline: while it waits, its wake-up raises the vLPI by itself, without the thread.
- * @reassign: it was attached before the module was loaded, and could not be taken over.
- * @mapped: the gate let it through and the watch has not seen it go: it is forwarded.
+ * @granting: it is about to be the holder: the gate lets its host IRQ through.
+ * @revoking: the unmap that the watch is about to see is the broker's own.
+ * @raises_inline: while it waits, the wake-up itself raises the vLPI, not the thread.
+ * @reassign: its irqfd was assigned before the module was loaded, and could not be taken over.
+ * @mapped: it is forwarded: the gate let it through, and the watch has seen no unmap since.
  * @gsi: for show.
  * @devid: for show.
  * @eventid: for show.
- * @signals: eventfd signals served.
- * @injections: MSIs injected for them.
+ * @signals: eventfd signals that the broker served.
+ * @injections: interrupts raised for them.
  *
  * @slot, @granting, @revoking and @mapped are written under the ledger's lock as well as the
  * arbiter's mutex, except that the watch clears @mapped under the ledger's alone.
