@@ -2,25 +2,25 @@
 /*
  * The hardware's side: what KVM and the irqchip believe, and what they are told.
  *
- * The gate stands on its_map_vlpi(), the one way to forward a host IRQ to a guest, and the watch on
+ * The gate replaces its_map_vlpi(), the one way to forward a host IRQ to a guest, and the watch
  * its_unmap_vlpi(), the one way back. Both may run under KVM's its_lock, and on newer kernels under
- * the vgic_irq's raw irq_lock with interrupts off, so they do nothing there but ask the ledger.
+ * the vgic_irq's raw irq_lock with interrupts off, so there they only ask and tell the ledger.
  *
  * A slot is granted and revoked by KVM's own add and del callbacks, so that KVM keeps its books:
- * vgic_irq.hw and host_irq, and vlpi_count. What KVM says afterwards is not taken for what the
- * hardware does: the irqchip is asked. Where KVM leaves a host IRQ forwarded (its ITS or its LPIs
- * are off, as during a reboot; the event leads elsewhere by now; or that kernel's KVM has a bug),
- * it is unmapped here, and KVM's belief corrected: a stale hw would let KVM act on that host IRQ
- * number later, whoever owns it by then. That correction is the only write into a vgic_irq.
+ * vgic_irq.hw and host_irq, and vlpi_count. Afterwards the irqchip is asked, not KVM. KVM may leave
+ * a host IRQ forwarded: the guest has its ITS or LPIs off, as during a reboot; its tables lead
+ * elsewhere by now; or that kernel's KVM has a bug. Then the shim unmaps the host IRQ and corrects
+ * KVM's belief: by a stale hw KVM would later act on that host IRQ number, which another device may
+ * have by then. That correction is the only write into a vgic_irq.
  *
- * An interrupt is raised by what KVM_SIGNAL_MSI does. With the vLPI held KVM raises it through the
- * holder's host IRQ, so that the ITS makes it pending in the hardware, whatever the LPI's enable
- * bit says at that moment; but only without a cached translation of the MSI, so KVM's cache is
- * emptied after each grant (nothing enters it for a vLPI that is forwarded). All of that sleeps;
- * shim_raise_through() is the same for a wake-up.
+ * The fallback raises an interrupt as KVM_SIGNAL_MSI does. While the vLPI is held, KVM raises it
+ * through the holder's host IRQ, so that the ITS makes it pending in the hardware whatever the
+ * LPI's enable bit says. KVM does so only without a cached translation of the MSI. Hence its cache
+ * is emptied after each grant; nothing enters it for a vLPI that is forwarded. All of that sleeps;
+ * shim_raise_through() does as much for a wake-up.
  *
- * The irqchip refuses to move a forwarded interrupt, also away from a CPU that goes offline. So
- * each one that is unmapped is looked at, and aimed at a CPU that is online.
+ * The irqchip refuses to move a forwarded host IRQ, also away from a CPU that goes offline. So each
+ * host IRQ that is unmapped is aimed at an online CPU where it has none.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,10 +46,10 @@
 #include "proxy.h"
 
 /*
- * What KVM and the irqchip export to nobody. The first group is declared in public headers, and
- * typeof makes the build fail when one of them moves. The second is in arch/arm64/kvm/vgic/vgic.h,
- * which is not installed: hook_borrow() compares it with the running kernel's BTF. The first are
- * called through an explicit "*", without which sparse does not know typeof(f) * for a function.
+ * What KVM and the irqchip do not export. The first group is declared in public headers, and typeof
+ * makes the build fail when a prototype moves. The second is in arch/arm64/kvm/vgic/vgic.h, which
+ * is not installed: hook_borrow() compares it with the running kernel's BTF. The first are called
+ * through an explicit "*", without which sparse does not know typeof(f) * for a function.
  */
 static struct {
 	typeof(kvm_arch_irq_bypass_add_producer) *add_producer;
@@ -92,15 +92,15 @@ static const struct hook_symbol borrowed[] = {
 	{ "vgic_enable_lpis", &real.enable_lpis, "void(struct kvm_vcpu *)" },
 };
 
-static const struct shim_callbacks *events;
+static const struct shim_callbacks *callbacks;
 
 /* --- the irqchip ----------------------------------------------------------------------------- */
 
 static bool is_forwarded(struct irq_data *data)
 {
 	/*
-	 * The bit changes when the irqchip maps or unmaps, so this is true of a moment only.
-	 * It shares its word with bits that each interrupt changes under the descriptor's lock.
+	 * The irqchip may map or unmap at any time, so the answer holds for this moment only. The
+	 * bit shares its word with bits that each interrupt changes under the descriptor's lock.
 	 */
 	return data_race(irqd_is_forwarded_to_vcpu(data));
 }
@@ -125,9 +125,9 @@ bool shim_is_forwarded(u32 host_irq)
 }
 
 /*
- * Is it the ITS that would answer irq_set_vcpu_affinity()? Anything else must not be asked: an SPI
- * becomes forwarded by being asked, and doorbells and vSGIs dereference the question. KVM's own
- * timer interrupts are forwarded too, and none of our business.
+ * Is it the ITS that would answer irq_set_vcpu_affinity()? Another chip must not be asked: an SPI
+ * becomes forwarded by the question, and doorbells and vSGIs dereference its argument. KVM's own
+ * timer interrupts are forwarded too, and are to stay so.
  */
 static bool answered_by_its(u32 host_irq)
 {
@@ -156,16 +156,16 @@ static bool is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map)
 	       !(*real.get_vlpi)(host_irq, &now) && now.vm == map->vm && now.vintid == map->vintid;
 }
 
-/* Unmap past the watch, after telling what it would have told. reaim() is to follow. */
+/* Unmap past the watch, and tell what the watch would have told. reaim() is to follow. */
 static void unmap_vlpi(u32 host_irq)
 {
-	events->unmapped(host_irq);
+	callbacks->unmapped(host_irq);
 	(*real.unmap_vlpi)(host_irq);
 }
 
 /*
- * After a host IRQ was unmapped: see that it reaches a CPU. While it was forwarded the irqchip did
- * not follow when its CPU went offline, and the interrupt core did not look again.
+ * After a host IRQ was unmapped: see that it reaches a CPU. Where its CPU went offline while it was
+ * forwarded, the irqchip refused to move it, and the interrupt core does not try again.
  */
 static void reaim(u32 host_irq)
 {
@@ -185,7 +185,7 @@ static void reaim(u32 host_irq)
 
 /* --- KVM's belief ---------------------------------------------------------------------------- */
 
-/* If KVM believes that one of the VM's LPIs is forwarded from this host IRQ, it is corrected. */
+/* Clear KVM's mark where KVM believes that @host_irq is forwarded to one of the VM's LPIs. */
 static void correct_kvm(struct kvm *kvm, u32 host_irq)
 {
 	struct vgic_dist *dist = &kvm->arch.vgic;
@@ -210,7 +210,7 @@ static void correct_kvm(struct kvm *kvm, u32 host_irq)
 	}
 	compat_lpis_unlock(dist, flags);
 	if (found)
-		events->repair();
+		callbacks->repair();
 }
 
 static struct kvm_msi route_to_msi(const struct kvm_kernel_irq_routing_entry *route)
@@ -233,9 +233,9 @@ static struct vgic_its *route_to_its(struct kvm *kvm,
 }
 
 /*
- * Unmap a host IRQ that KVM would not, or could not, and correct KVM. Nothing about it can fail.
- * @route leads to the ITS whose its_lock covers KVM's mark; NULL where nobody knows it any more:
- * then the watch sees to it that a KVM that comes with the same idea does nothing.
+ * Unmap a host IRQ that KVM would not or could not unmap, and correct KVM. This can't fail.
+ * @route leads to the ITS whose its_lock covers KVM's mark, and is NULL where it is not known any
+ * more: should KVM unmap at the same time, the watch has the second of the two do nothing.
  */
 static void unmap_for_kvm(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route,
 			  u32 host_irq)
@@ -245,10 +245,10 @@ static void unmap_for_kvm(struct kvm *kvm, const struct kvm_kernel_irq_routing_e
 	if (!IS_ERR_OR_NULL(its))
 		mutex_lock(&its->its_lock);
 	if (!COMPAT_UNSET_BY_ROUTE) {
-		events->unmapped(host_irq);
+		callbacks->unmapped(host_irq);
 		compat_unset_forwarding(real.unset_forwarding, kvm, host_irq);
 	}
-	/* What is left: all of it where KVM goes by the route, or where its unset does nothing. */
+	/* What is left: all of it where KVM goes by the route, and where its unset does nothing. */
 	correct_kvm(kvm, host_irq);
 	if (shim_is_forwarded(host_irq))
 		unmap_vlpi(host_irq);
@@ -256,7 +256,7 @@ static void unmap_for_kvm(struct kvm *kvm, const struct kvm_kernel_irq_routing_e
 		mutex_unlock(&its->its_lock);
 }
 
-/* Would a KVM that goes by the guest's tables find this host IRQ at the end of the route? */
+/* Would KVM, where it goes by the guest's tables, find this host IRQ at the end of the route? */
 static bool route_leads_to(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route,
 			   u32 host_irq)
 {
@@ -282,11 +282,11 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 
 	hook_enter();
 	kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
-	ret = events->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
+	ret = callbacks->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
 	if (!ret) {
 		ret = (*real.map_vlpi)(host_irq, map);
 		if (ret)
-			events->gate_failed(host_irq);
+			callbacks->gate_failed(host_irq);
 	}
 	hook_leave();
 	return ret;
@@ -299,32 +299,32 @@ static compat_unmap_t watch(int host_irq)
 
 	hook_enter();
 	if (!shim_is_forwarded(host_irq)) {
-		/* Done; asking the irqchip again is an error, and a warning in KVM. */
+		/* Nothing is left to do. The irqchip would return an error, at which KVM warns. */
 		hook_leave();
 		return COMPAT_UNMAP_DONE;
 	}
 	if (answered_by_its(host_irq))
 		(*real.get_vlpi)(host_irq, &map);
-	behind = events->unmapped(host_irq);
+	behind = callbacks->unmapped(host_irq);
 	(*real.unmap_vlpi)(host_irq);
 	if (behind) {
 		/*
-		 * Where KVM marks a vLPI under its_lock alone, a DISCARD leaves the mark: an MSI to
-		 * this LPI would be raised through a host IRQ that is a physical interrupt again,
-		 * whose handler signals the irqfd, which raises it again. The caller has its_lock.
+		 * Where KVM goes by the route, a DISCARD leaves its mark: KVM would raise an MSI to
+		 * this LPI through a host IRQ that is a physical interrupt again, whose handler
+		 * signals the irqfd, which raises the MSI again. The caller has its_lock.
 		 */
 		if (COMPAT_UNSET_BY_ROUTE && map.vm)
 			correct_kvm(container_of(map.vm, struct kvm, arch.vgic.its_vm), host_irq);
-		events->kick();
+		callbacks->kick();
 	}
 	hook_leave();
 	return COMPAT_UNMAP_DONE;
 }
 
 /*
- * KVM's del, when it is not us who call it: for an irqfd that was attached before the module was
- * loaded and is now being taken over, or for one whose proxy there was no memory for. KVM's own
- * would at best do what is done here; up to 6.12 it takes a non-holder for the holder.
+ * KVM's del, called by irqbypass and not by the shim: for an irqfd that was assigned before the
+ * module was loaded and is being taken over, or for one that there was no memory to give a proxy.
+ * KVM's own del would at best do what is done here; up to 6.12 it takes a waiter for the holder.
  */
 static void del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
 {
@@ -339,8 +339,8 @@ static void del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_pro
 
 static void vm_changed(struct kvm *kvm)
 {
-	if (events->vm_changed(kvm))
-		events->kick();
+	if (callbacks->vm_changed(kvm))
+		callbacks->kick();
 }
 
 /* KVM's own arch hook for a changed route is dead code on arm64. Called under kvm->irq_lock. */
@@ -348,8 +348,8 @@ static void routing_update(struct kvm *kvm)
 {
 	hook_enter();
 	(*real.routing_update)(kvm);
-	/* Before the VMM goes on: what is raised from then on has to arrive at the new route. */
-	events->routes_changed(kvm);
+	/* What is raised once the VMM goes on has to arrive at the new route, so not later. */
+	callbacks->routes_changed(kvm);
 	hook_leave();
 }
 
@@ -396,8 +396,8 @@ void shim_remove_hooks(void)
 }
 
 /*
- * Would KVM map anything? What says so is a variable, which can't be found on a kernel without
- * KALLSYMS_ALL, but KVM answers for a VM that has a vITS, and looks at no more of it than that.
+ * Would KVM map anything? A variable says so, which can't be found on a kernel without
+ * KALLSYMS_ALL. But KVM says so of a VM too, and looks at no more of it than whether it has a vITS.
  */
 static int check_gicv4(void)
 {
@@ -418,7 +418,7 @@ static int check_gicv4(void)
 
 /**
  * shim_init - find what is needed of KVM, and put the gate and the watches in place
- * @shim_callbacks: whom to tell; it must stay.
+ * @shim_callbacks: called by the hooks; must stay until hook_drain() has returned.
  *
  * Context: process; may sleep.
  * Return: 0, or an errno after one line that says what is missing; then nothing has changed, but
@@ -428,7 +428,7 @@ int shim_init(const struct shim_callbacks *shim_callbacks)
 {
 	int ret;
 
-	events = shim_callbacks;
+	callbacks = shim_callbacks;
 	ret = hook_borrow(borrowed, ARRAY_SIZE(borrowed));
 	if (!ret)
 		ret = check_gicv4();
@@ -441,7 +441,7 @@ int shim_init(const struct shim_callbacks *shim_callbacks)
 
 /**
  * shim_is_kvm_consumer - tell KVM's consumers from others
- * @cons: that somebody registers.
+ * @cons: that is being registered or unregistered.
  *
  * Context: any.
  * Return: whether it is that of a KVM irqfd.
@@ -500,9 +500,8 @@ bool shim_route_changed(struct vb_client *client)
 /*
  * The vLPI at the end of a route to an MSI. Returns what shim_resolve() does.
  *
- * vgic_its_resolve_lpi() looks at irq->hw, a bit, without irq_lock, while a vCPU may change another
- * one of its byte: KCSAN tells of it. That is between KVM and itself: its own MSIs come this way
- * too.
+ * KCSAN reports vgic_its_resolve_lpi(): it reads the bit irq->hw without irq_lock, while a vCPU may
+ * change another bit of that byte. That race is KVM's own; it injects its MSIs in this way too.
  */
 static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route, u32 *vintid)
 {
@@ -523,8 +522,8 @@ static int resolve(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *r
 }
 
 /*
- * Note what shim_raise_through() looks at. An LPI is the guest's to take away as soon as the ITS is
- * unlocked, unless it is mapped: then it lives until the watch has seen it unmapped.
+ * Note what shim_raise_through() looks at. Once the ITS is unlocked the guest may have the LPI
+ * freed, unless it is mapped: then it lives until the watch has seen it unmapped.
  */
 static void note_granted(struct vb_proxy *proxy)
 {
@@ -555,8 +554,8 @@ static void note_granted(struct vb_proxy *proxy)
  * @vintid: INTID of the vLPI.
  *
  * Context: process; takes KVM's its_lock.
- * Return: 0; -EPROTONOSUPPORT for a route that is not an MSI; -ENXIO where the guest has mapped no
- *	LPI to the event, -EBUSY where its ITS or the LPIs of the target are off, and what KVM says
+ * Return: 0; -EPROTONOSUPPORT for a route that is not an MSI; -ENXIO where the guest has mapped the
+ *	EventID to no LPI; -EBUSY where its ITS or the LPIs of the target are off; or KVM's errno
  *	for a doorbell of no ITS.
  */
 int shim_resolve(struct vb_client *client, u32 *vintid)
@@ -580,7 +579,7 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
  * @client: with a producer; the gate lets it through.
  * @vintid: that its route led to when it was resolved.
  *
- * KVM's add says 0 too when it has done nothing, so the caller is to look at what passed the gate.
+ * KVM's add returns 0 also where it has mapped nothing, so the caller asks what passed the gate.
  *
  * Context: process, irqbypass's mutex held; takes KVM's its_lock.
  * Return: 0; -EAGAIN where the route leads elsewhere by now; or KVM's errno.
@@ -595,7 +594,7 @@ int shim_grant(struct vb_client *client, u32 vintid)
 
 	proxy->granted.kvm = proxy->kvm;
 	snapshot_route(proxy->irqfd, &proxy->granted.irq_entry);
-	/* Halting the guest for nothing would let it halt itself as often as it likes. */
+	/* Before the guest is halted: a guest could have itself halted for nothing without end. */
 	if (proxy->granted.irq_entry.type != KVM_IRQ_ROUTING_MSI ||
 	    resolve(proxy->kvm, &proxy->granted.irq_entry, &vintid_now) || vintid_now != vintid)
 		return -EAGAIN;
@@ -615,8 +614,8 @@ int shim_grant(struct vb_client *client, u32 vintid)
  * shim_revoke - have KVM take back what shim_grant() did
  * @client: as given to shim_grant().
  *
- * The host IRQ may be forwarded still: the caller looks, and calls shim_force_unmap(), or else
- * shim_was_unmapped().
+ * The host IRQ may still be forwarded. The caller looks, and then calls shim_force_unmap() if it
+ * is, or else shim_was_unmapped().
  *
  * Context: process, irqbypass's mutex held; takes KVM's its_lock.
  */
@@ -629,8 +628,8 @@ void shim_revoke(struct vb_client *client)
 	if (kvm_cons->stop)
 		kvm_cons->stop(cons);
 	/*
-	 * A KVM that goes by the guest's tables unmaps this host IRQ whichever vLPI they lead to
-	 * now, clears the mark there, and warns if that was another's.
+	 * Where KVM goes by the guest's tables, it unmaps this host IRQ whichever vLPI they lead to
+	 * now, clears the mark of that vLPI, and warns if the mark was of another host IRQ.
 	 */
 	if (!COMPAT_UNSET_BY_ROUTE ||
 	    route_leads_to(proxy->kvm, &proxy->granted.irq_entry, client->host_irq))
@@ -651,16 +650,16 @@ void shim_force_unmap(struct vb_client *client)
 
 	unmap_for_kvm(proxy->kvm, &proxy->granted.irq_entry, client->host_irq);
 	reaim(client->host_irq);
-	events->forced_unmap(client->host_irq);
+	callbacks->forced_unmap(client->host_irq);
 }
 
 /**
  * shim_was_unmapped - KVM has unmapped a client's host IRQ by itself
  * @client: with a producer, as given to shim_grant().
  *
- * The watch tells before the irqchip acts, and KVM has its_lock until it has: this waits for that,
- * so that no host IRQ is still forwarded when its producer is gone, or taken for a stray. Then what
- * could not be done with KVM's locks held is done.
+ * The watch tells before the irqchip acts, and KVM holds its_lock until the irqchip has. This waits
+ * for that lock, so that no host IRQ is still forwarded when its producer is gone, or mistaken for
+ * a stray. Then it aims the host IRQ, which is not possible under KVM's locks.
  *
  * Context: process, irqbypass's mutex held; takes KVM's its_lock.
  */
@@ -676,7 +675,7 @@ void shim_was_unmapped(struct vb_client *client)
 	reaim(client->host_irq);
 }
 
-/* What KVM says to it is for a VMM: a guest that has the interrupt off gets none. */
+/* What KVM returns is for a VMM, and ignored: a guest that has the interrupt off gets none. */
 static void send_msi(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry *route)
 {
 	struct kvm_msi msi = route_to_msi(route);
@@ -685,13 +684,13 @@ static void send_msi(struct kvm *kvm, const struct kvm_kernel_irq_routing_entry 
 }
 
 /**
- * shim_raise - inject what an irqfd stands for
+ * shim_raise - inject the interrupt of an irqfd
  * @client: of the irqfd.
  *
- * That is no MSI any more where its route has changed since the signal: KVM's own work then injects
- * what it leads to now, if anything.
+ * Where the route has changed since the signal and is no MSI any more, KVM's own work function
+ * injects what it leads to now, if anything.
  *
- * Context: process, without irqbypass's mutex; KVM is not through with the irqfd; takes KVM's
+ * Context: process, without irqbypass's mutex; KVM does not free the irqfd meanwhile; takes KVM's
  *	its_lock.
  */
 void shim_raise(struct vb_client *client)
@@ -707,7 +706,7 @@ void shim_raise(struct vb_client *client)
 }
 
 /**
- * shim_raise_granted - inject the MSI that was last granted to an irqfd
+ * shim_raise_granted - inject the MSI of the route that an irqfd was last granted by
  * @client: of the irqfd; its route may have changed since.
  *
  * Context: process; takes KVM's its_lock.
@@ -723,8 +722,8 @@ void shim_raise_granted(struct vb_client *client)
  * shim_raise_through - raise the vLPI that a host IRQ is mapped to
  * @holder: of the host IRQ; what keeps it mapped is the slot's raise lock.
  *
- * The ITS sends the vLPI whatever the guest has switched off, and firmware that takes an LPI it did
- * not ask for can hang; so that is looked at, as KVM does.
+ * The ITS sends the vLPI also when the guest has its ITS or its LPIs off, and firmware that takes
+ * an LPI it did not ask for can hang. So both are looked at first, as KVM does.
  *
  * Context: any; a raw lock is held across an ITS command.
  * Return: whether it was raised.
@@ -742,7 +741,7 @@ bool shim_raise_through(struct vb_client *holder)
 	return !irq_set_irqchip_state(holder->host_irq, IRQCHIP_STATE_PENDING, true);
 }
 
-/* --- what was there before us ---------------------------------------------------------------- */
+/* --- what was there before the module -------------------------------------------------------- */
 
 struct vm_list {
 	struct kvm **vms;
@@ -816,7 +815,7 @@ static int get_vms(struct vm_list *list)
 	*list = (struct vm_list){};
 	do {
 		put_vms(list);
-		/* As many as there were a moment ago, and some that have come since. */
+		/* As many as there were a moment ago, and some that may have come since. */
 		list->room = list->nr + 16;
 		list->nr = 0;
 		list->vms = kvcalloc(list->room, sizeof(*list->vms), GFP_KERNEL);
@@ -829,10 +828,10 @@ static int get_vms(struct vm_list *list)
 
 /**
  * shim_each_vm - call a function for each VM on this host
- * @fn: called with a reference held; it may sleep; an errno of it ends the walk.
+ * @fn: called with a reference to the VM held; it may sleep; an errno of it ends the walk.
  *
  * Context: process; may sleep.
- * Return: 0, -ENOMEM, or what @fn said.
+ * Return: 0, -ENOMEM, or what @fn returned.
  */
 int shim_each_vm(int (*fn)(struct kvm *kvm))
 {
@@ -850,9 +849,9 @@ int shim_each_vm(int (*fn)(struct kvm *kvm))
 }
 
 /**
- * shim_cure_strays - unmap what is forwarded and in nobody's book
+ * shim_cure_strays - unmap host IRQs that are forwarded and not in the ledger
  * @is_known: whether a host IRQ is in the ledger.
- * @dead: told of each host IRQ that is forwarded to a VM that is gone, and left alone: the
+ * @dead: called for each host IRQ that is forwarded to a VM that is gone. It is left alone: the
  *	irqchip may follow its dangling pointer to that VM.
  *
  * Up to 6.1 KVM leaves such host IRQs behind at each reboot of a guest that shares a vector.
@@ -885,7 +884,7 @@ int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq))
 		}
 		unmap_for_kvm(list.vms[i], NULL, host_irq);
 		reaim(host_irq);
-		events->forced_unmap(host_irq);
+		callbacks->forced_unmap(host_irq);
 	}
 	put_vms(&list);
 	return 0;

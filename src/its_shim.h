@@ -10,15 +10,15 @@ struct kvm;
 struct vb_client;
 
 /**
- * struct shim_callbacks - what the shim tells the rooms above it
+ * struct shim_callbacks - what the shim asks and tells the files above it
  * @gate: may this host IRQ be mapped? Any context. See broker_gate().
  * @gate_failed: the irqchip turned down what the gate let through. Any context.
- * @unmapped: a host IRQ is about to be unmapped; returns whether nobody expected it. Any context.
- * @vm_changed: mappings of a VM may have changed; returns whether it is known. Any context.
+ * @unmapped: a host IRQ is about to be unmapped. Any context. See broker_unmapped().
+ * @vm_changed: mappings of a VM may have changed. Any context. See broker_vm_changed().
  * @routes_changed: the routes of a VM have changed. Process context; kvm->irq_lock is held.
  * @kick: have the clients of changed VMs arbitrated again, soon. Any context.
- * @forced_unmap: KVM left a host IRQ forwarded, and it was unmapped. Any context.
- * @repair: KVM believed in a mapping that is gone, and was corrected. Any context.
+ * @forced_unmap: the shim unmapped a host IRQ that KVM left forwarded. Any context.
+ * @repair: the shim cleared KVM's mark of a mapping that is gone. Any context.
  */
 struct shim_callbacks {
 	int (*gate)(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
@@ -31,13 +31,13 @@ struct shim_callbacks {
 	void (*repair)(void);
 };
 
-int shim_init(const struct shim_callbacks *events);
+int shim_init(const struct shim_callbacks *shim_callbacks);
 void shim_remove_hooks(void);
 bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
 int shim_each_vm(int (*fn)(struct kvm *kvm));
 int shim_cure_strays(bool (*is_known)(u32 host_irq), void (*dead)(u32 host_irq));
 
-/* What the arbiter asks of KVM and the irqchip. None of these knows what a slot is. */
+/* What the arbiter asks of KVM and the irqchip, by client; the shim knows no slots. */
 int shim_resolve(struct vb_client *client, u32 *vintid);
 bool shim_route_changed(struct vb_client *client);
 int shim_grant(struct vb_client *client, u32 vintid);
