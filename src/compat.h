@@ -4,8 +4,8 @@
  *
  * src/probes/ holds one small file a feature; kbuild compiles each against the installed headers
  * and writes the answers to probed.h. Vendors backport freely, so a version number says nothing,
- * and none is looked at here or anywhere else in the tree. Where neither of two alternatives
- * compiles, the kernel has a third one that nobody has looked at yet: the build stops and says so.
+ * and none is looked at here or anywhere else in the tree. Where no alternative of a feature
+ * compiles, the kernel has one that is not known here: the build stops and says so.
  */
 #ifndef VLPI_BROKER_COMPAT_H
 #define VLPI_BROKER_COMPAT_H
@@ -71,8 +71,8 @@ static __always_inline void compat_ftrace_redirect(struct ftrace_regs *fregs, vo
 #endif
 
 /*
- * Registration with irqbypass by an opaque identity: the eventfd of an irqfd, or, for the private
- * pair of irqbypass_run_locked(), any address of our own. Neither kernel looks behind it.
+ * Registration with irqbypass by an opaque identity: the eventfd of an irqfd, or any address of our
+ * own for the private pair of run_locked() in irqbypass_hook.c. No kernel dereferences it.
  */
 static inline int compat_register_consumer(struct irq_bypass_consumer *cons, void *identity)
 {
@@ -114,8 +114,8 @@ static inline unsigned int compat_nr_irqs(void)
 }
 
 /*
- * Walking the LPIs of a VM, under what keeps each of them from being freed. vgic's irq_lock nests
- * inside.
+ * How the LPIs of a VM are walked, and what keeps them from being freed meanwhile. An LPI's
+ * irq_lock nests inside.
  */
 #if PROBE_LPI_LIST
 #define compat_for_each_lpi(dist, irq) \
@@ -152,7 +152,7 @@ static inline void compat_lpis_unlock(struct vgic_dist *dist, unsigned long flag
 }
 #endif
 
-/* A reference to a VM that may be on its way out; whether it could be had. */
+/* Get a reference to a VM that may be going away. Returns false where it is. */
 static inline bool compat_kvm_get_safe(struct kvm *kvm)
 {
 #if PROBE_KVM_GET_SAFE
@@ -162,7 +162,7 @@ static inline bool compat_kvm_get_safe(struct kvm *kvm)
 #endif
 }
 
-/* Whether KVM takes a vLPI back by the guest's tables, or else by the number of the host IRQ. */
+/* KVM finds the vLPI to unmap by the route and the guest's tables, else by the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
 
 static inline void compat_unset_forwarding(typeof(kvm_vgic_v4_unset_forwarding) *unset,
@@ -218,7 +218,7 @@ static inline void compat_set_affinity(compat_set_affinity_t *set, u32 host_irq,
 #define COMPAT_UNMAP_DONE
 #endif
 
-/* From 6.14 kthread_create_worker() leaves the worker asleep, and this one wakes it. */
+/* From 6.14 kthread_create_worker() leaves the worker asleep, and kthread_run_worker() wakes it. */
 #ifndef kthread_run_worker
 #define kthread_run_worker kthread_create_worker
 #endif

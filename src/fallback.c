@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A signal of an irqfd whose vLPI is held becomes a guest MSI, on a thread or at once.
+ * The fallback: a signal of an irqfd whose vLPI is held becomes a guest MSI, by thread or at once.
  *
  * A signal reaches KVM through the callback in the irqfd's wait-queue entry. Ours stands in front
- * of it from registration until KVM has removed the entry, and decides anew at each signal: while
- * the slot has a holder, or hands are changing, the signal is ours; anything else goes to KVM's own
- * callback, EPOLLHUP included. An irqfd without a producer is served too, since user space may
- * signal it by hand. A signal that KVM serves because the slot is empty, though its client could
- * perhaps be mapped by now, has that looked at.
+ * of KVM's from registration until KVM has removed the entry, and decides anew at each signal.
+ * While the slot has a holder, or hands are changing, the broker serves the signal. All others go
+ * to KVM's callback, and so does EPOLLHUP. An irqfd without a producer is served too, since user
+ * space may signal its eventfd. Where KVM serves a signal though the client could perhaps be
+ * mapped by now, the arbiter is kicked.
  *
- * With fallback=thread the irqfd's work is queued on the VM's worker.
- * The thread injects what KVM_SIGNAL_MSI would, from a fresh snapshot of the route and under the
- * slot's mutex, so that the holder through which KVM raises it stays the holder meanwhile. An LPI
- * is an edge: signals that come before the thread has run merge into one injection.
+ * With fallback=thread the irqfd's work is queued on the VM's worker. The thread injects what
+ * KVM_SIGNAL_MSI would, from a fresh snapshot of the route and under the slot's mutex, so that the
+ * holder through which KVM raises the vLPI stays the holder meanwhile. An LPI is an edge: signals
+ * that come before the thread has run merge into one injection.
  *
- * There is one worker a VM, made when the VM first has a waiter. It lives in the cgroups of the
- * VMM, as vhost's do (on 5.10 in those of version 1 only), with the nice value of fallback_nice: a
- * guest is not to buy host time with its interrupts. Where there is none (no memory, or a fatal
- * signal to the VMM while it was being made), KVM's own path injects; that is right too, since KVM
- * raises through the holder, and only wants for the slot's mutex.
+ * There is one worker a VM, made when the VM first has a waiter. It is in the cgroups of the VMM,
+ * as vhost's workers are (on 5.10 in those of version 1 only), with the nice value fallback_nice: a
+ * guest is not to buy host time with its interrupts. Where the worker could not be made (no memory,
+ * or a fatal signal to the VMM), KVM serves the signals. KVM raises through the holder too, and
+ * only lacks the slot's mutex.
  *
- * With fallback=inline the vLPI is raised through the holder's host IRQ by the wake-up itself: no
- * thread, no exit of the guest, and an ITS command in hard interrupt context.
+ * With fallback=inline the wake-up itself raises the vLPI through the holder's host IRQ: no thread,
+ * no exit of the guest, and an ITS command in hard interrupt context.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -40,15 +40,15 @@
 #include "its_shim.h"
 #include "proxy.h"
 
-/* Module parameters, for waiters and workers to come: see main.c. */
+/* Module parameters, for waiters and workers from now on: see main.c. */
 bool fallback_inline;
 int fallback_nice;
 
 static void (*kick_arbiter)(void);
 
 /**
- * fallback_init - before the first irqfd is taken
- * @kick: to be called, in any context, where unsettled clients are to be looked at.
+ * fallback_init - to be called before the first fallback_take()
+ * @kick: called, in any context, where unsettled clients are to be looked at.
  */
 void fallback_init(void (*kick)(void))
 {
@@ -66,7 +66,7 @@ static void inject(struct kthread_work *work)
 	broker_count_injection(&proxy->client, VLPI_BROKER_WHY_THREAD);
 }
 
-/* Is a signal of this irqfd taken? It has been seen to then, or will be. */
+/* Serve a signal of this irqfd, at once or by the thread. False: KVM is to serve it. */
 static bool take_signal(struct vb_proxy *proxy)
 {
 	struct kthread_worker *worker;
@@ -91,22 +91,22 @@ static bool take_signal(struct vb_proxy *proxy)
 static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct kvm_kernel_irqfd *irqfd = container_of(wait, struct kvm_kernel_irqfd, wait);
-	__poll_t events = key_to_poll(key);
+	__poll_t mask = key_to_poll(key);
 	struct vb_proxy *proxy;
 	bool taken = false;
 	u64 ignored;
 	int ret;
 
 	rcu_read_lock();
-	/* It is there as long as the entry is in the wait queue. */
+	/* The proxy is there as long as the entry is in the wait queue. */
 	proxy = proxy_find(irqfd);
-	if (events & EPOLLIN && !(events & EPOLLHUP) && !shim_is_leaving(&proxy->client)) {
+	if (mask & EPOLLIN && !(mask & EPOLLHUP) && !shim_is_leaving(&proxy->client)) {
 		taken = take_signal(proxy);
 		if (!taken && broker_is_due(&proxy->client))
 			kick_arbiter();
 	}
 	if (taken) {
-		/* Where KVM waits exclusively, it reads the eventfd and keeps the signal. */
+		/* Where KVM waits exclusively, its callback reads the eventfd; so does this one. */
 		ret = !!(wait->flags & WQ_FLAG_EXCLUSIVE);
 		if (ret)
 			eventfd_ctx_do_read(irqfd->eventfd, &ignored);
@@ -118,10 +118,10 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 }
 
 /**
- * fallback_take - stand in front of KVM's wait-queue callback
+ * fallback_take - put our wait-queue callback in front of KVM's
  * @proxy: that proxy_find() finds.
  *
- * A signal that is under way meets either callback; each is right.
+ * A signal that is under way meets either callback; both are right.
  *
  * Context: any.
  */
@@ -130,15 +130,15 @@ void fallback_take(struct vb_proxy *proxy)
 	kthread_init_work(&proxy->inject, inject);
 	fallback_choose(proxy);
 	proxy->kvm_wake = READ_ONCE(proxy->irqfd->wait.func);
-	/* The proxy is complete, and in the table, before a signal comes to ask for it. */
+	/* The proxy is complete, and in the table, before wake() looks for it. */
 	smp_store_release(&proxy->irqfd->wait.func, wake);
 }
 
 /**
  * fallback_choose - serve an irqfd as the parameter says now
- * @proxy: that is becoming a waiter.
+ * @proxy: that may become a waiter.
  *
- * A signal that is under way goes either way; each is right.
+ * A signal that is under way is served in either way; both are right.
  *
  * Context: any.
  */
@@ -147,7 +147,7 @@ void fallback_choose(struct vb_proxy *proxy)
 	WRITE_ONCE(proxy->client.raises_inline, READ_ONCE(fallback_inline));
 }
 
-/* The VMM may have exited by now, or be about to: then the worker stays where it was made. */
+/* Where the VMM has exited by now, or is about to, the worker stays in the cgroups it has. */
 static void join_cgroups(struct task_struct *worker, int pid)
 {
 	struct task_struct *vmm;
@@ -184,7 +184,7 @@ void fallback_prepare(struct vb_vm *vm)
 	}
 	set_user_nice(worker->task, READ_ONCE(fallback_nice));
 	join_cgroups(worker->task, vm->pid);
-	/* Ready before wake() queues to it. */
+	/* The worker is ready before take_signal() queues to it. */
 	smp_store_release(&vm->worker, worker);
 }
 

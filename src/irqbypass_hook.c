@@ -3,22 +3,23 @@
  * Our irq-bypass consumer in front of KVM's: one proxy an irqfd.
  *
  * KVM registers a consumer for each irqfd, and irqbypass connects it with the producer of the same
- * eventfd. Both registration calls are redirected here; for a consumer of KVM's our own is
- * registered in its place, with the same identity, and KVM's stays behind it, called only for the
- * one that holds the slot. Whatever error KVM would have seen it still sees.
+ * eventfd. The calls that register and unregister a consumer are redirected here. For a consumer of
+ * KVM's our own is registered in its place, with the same identity. KVM's stays behind it, and its
+ * callbacks are called for the holder only. An error of irqbypass goes to KVM as it is.
  *
- * The proxy's add_producer says 0 for a waiter as well: with anything else irqbypass forgets the
- * pair, and nobody hears of the producer's leaving. Proxies come without stop and start, so that
- * waiters come and go without halting the guest; the shim halts it for a grant.
+ * The proxy's add_producer returns 0 for a waiter as well: at an error irqbypass forgets the pair,
+ * and would not tell when the producer leaves. A proxy has no stop and start, so that waiters come
+ * and go without halting the guest; the shim halts it for a grant or a revoke.
  *
- * Work outside a callback (a route changed, the guest mapped an event) needs irqbypass's mutex, or
- * a producer could go while it is dealt with. It is to be had by connecting a private pair, whose
- * add_producer does the work and then returns an error: nothing stays registered or is logged.
+ * Work outside a callback (a route changed, the guest mapped an EventID) needs irqbypass's mutex,
+ * or a producer could go while its client is arbitrated. The mutex is private to irqbypass, so a
+ * pair of our own is connected, whose add_producer does the work and then returns an error: then
+ * irqbypass keeps nothing and logs nothing.
  *
- * Irqfds that were there before the module are taken over when it is loaded: their consumers are
- * unregistered, which unmaps them, and then registered anew as if KVM had just come with them.
+ * Irqfds that were assigned before the module was loaded are taken over: their consumers are
+ * unregistered, which unmaps them, and then registered anew as if KVM had just done so.
  *
- * Each proxy holds a reference to the module, so it can't be unloaded while an irqfd is attached.
+ * Each proxy holds a reference to the module, so it can't be unloaded while an irqfd is assigned.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -39,7 +40,7 @@
 #include "its_shim.h"
 #include "proxy.h"
 
-/* Serialises taking over an irqfd with KVM's registering it at the same time. */
+/* Keeps KVM from registering an irqfd while it is being taken over. */
 static DEFINE_MUTEX(register_lock);
 
 static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
@@ -47,7 +48,7 @@ static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
 	return container_of(kvm_cons, struct kvm_kernel_irqfd, consumer);
 }
 
-/* --- coming back to what could not be settled ------------------------------------------------ */
+/* --- coming back to unsettled clients -------------------------------------------------------- */
 
 /* Delays between looks at unsettled clients: a vLPI is not to be idle for more than 100 ms. */
 #define FIRST_LOOK_MS	10U
@@ -58,7 +59,7 @@ static void kick_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(kick, kick_work);
 /* Whether bypass_kick() was called since the last look. */
 static atomic_t kicked = ATOMIC_INIT(0);
-/* Of kick_work() alone. */
+/* Private to kick_work(). */
 static unsigned int look_ms = FIRST_LOOK_MS;
 
 /**
@@ -72,7 +73,7 @@ void bypass_kick(void)
 	mod_delayed_work(kick_wq, &kick, 0);
 }
 
-/* Nothing is queued, and no timer runs, while nobody is unsettled. */
+/* While no client is unsettled, nothing is queued and no timer runs. */
 static void come_back(void)
 {
 	if (broker_is_unsettled())
@@ -136,7 +137,7 @@ static void proxy_end(struct vb_proxy *proxy)
 	proxy_free(proxy);
 }
 
-/* A proxy for @irqfd, that serves it already but is not registered yet; NULL without memory. */
+/* A proxy that serves @irqfd's signals already, and is not registered yet; NULL without memory. */
 static struct vb_proxy *proxy_new(struct kvm_kernel_irqfd *irqfd)
 {
 	struct vb_proxy *proxy;
@@ -169,7 +170,7 @@ static int proxy_register(struct vb_proxy *proxy)
 	int ret;
 
 	ret = compat_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
-	/* Unregistered, it still serves the irqfd's signals. */
+	/* A proxy that irqbypass refused still serves the irqfd's signals. */
 	proxy->registered = !ret;
 	return ret;
 }
@@ -185,11 +186,11 @@ static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identit
 	mutex_lock(&register_lock);
 	proxy = proxy_find(irqfd_of(cons));
 	if (proxy) {
-		/* Taken over while KVM was on its way here. */
+		/* Taken over after KVM had put it on its list, and before KVM came here. */
 		ret = proxy->registered ? 0 : -EBUSY;
 	} else {
 		proxy = proxy_new(irqfd_of(cons));
-		/* Without a proxy the gate refuses the host IRQ: KVM serves it in software. */
+		/* Without a proxy the gate refuses the host IRQ, and KVM serves it in software. */
 		ret = proxy ? proxy_register(proxy) : compat_register_consumer(cons, identity);
 	}
 	mutex_unlock(&register_lock);
@@ -215,7 +216,7 @@ static int register_consumer(COMPAT_REGISTER_PARAMS)
 
 /*
  * KVM shuts an irqfd down. Its wait-queue entry is gone already, but an injection may be queued,
- * and goes first. irqbypass's mutex is not held.
+ * and is done first. irqbypass's mutex is not held.
  */
 static void unregister_consumer(struct irq_bypass_consumer *cons)
 {
@@ -245,7 +246,7 @@ static const struct hook register_hook = {
 	"irq_bypass_register_consumer", (void *)&real_register, register_consumer
 };
 
-/* Two sets, for an order: nothing is to be registered by us and unregistered by KVM alone. */
+/* Two sets, for their order: a consumer that we registered is not to be unregistered by KVM. */
 static struct hook_set unregister_set = { .hooks = &unregister_hook, .nr = 1 };
 static struct hook_set register_set = { .hooks = &register_hook, .nr = 1 };
 
@@ -270,13 +271,10 @@ static int locked_add_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 
 static void locked_del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
 {
-	/* Never connected, so never disconnected; irqbypass insists on a callback. */
+	/* Never called, since add_producer fails; irqbypass insists on a callback. */
 }
 
-/*
- * Call @fn under irqbypass's mutex. Returns 0, or irqbypass's errno (-ENOMEM) where it was not
- * called.
- */
+/* Call @fn under irqbypass's mutex. Returns 0, or irqbypass's -ENOMEM: then @fn was not called. */
 static int run_locked(void (*fn)(const void *arg), const void *arg)
 {
 	struct locked_work work = {
@@ -309,7 +307,7 @@ static void rearbitrate(const void *arg)
 static void kick_work(struct work_struct *work)
 {
 	bool was_kicked = atomic_xchg(&kicked, 0);
-	/* Without memory now there may be some in a moment, and the change is still noted. */
+	/* Where memory ran out there may be some in a moment, and the change is still noted. */
 	bool failed = run_locked(rearbitrate, NULL);
 
 	look_ms = was_kicked ? FIRST_LOOK_MS : min(2 * look_ms, LAST_LOOK_MS);
@@ -333,7 +331,7 @@ void bypass_routes_changed(const void *vm_key)
 {
 	if (!broker_knows(vm_key))
 		return;
-	/* Without memory for it, it is done a little later. */
+	/* Where memory ran out, a kick does it a little later. */
 	if (run_locked(arbitrate_routes, vm_key) && broker_vm_changed(vm_key))
 		bypass_kick();
 }
@@ -345,7 +343,7 @@ static bool is_to_be_taken_over(struct kvm_kernel_irqfd *irqfd)
 	return shim_is_kvm_consumer(&irqfd->consumer) && !proxy_find(irqfd);
 }
 
-/* An irqfd of @kvm that nobody stands in front of yet. Under kvm->irq_srcu it is not freed. */
+/* An irqfd of @kvm that has no proxy yet. The caller is in kvm->irq_srcu: it is not freed. */
 static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
 {
 	struct kvm_kernel_irqfd *irqfd, *found = NULL;
@@ -363,9 +361,9 @@ static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
 
 /*
  * Take over the irqfds of a VM. First all of them are unregistered, which unmaps them, so that no
- * vLPI has two host IRQs when the first is granted; then they are registered as if KVM had just
- * come with them. Until then KVM serves them in software. Unmapping may have dropped an edge, so
- * each is raised once.
+ * vLPI has two host IRQs when the first is granted. Then they are registered as if KVM had just
+ * done so. In between KVM serves them in software. Unmapping may have dropped an edge, so each is
+ * raised once.
  */
 static int take_over_vm(struct kvm *kvm)
 {
@@ -411,10 +409,10 @@ static void cure_strays(const void *arg)
 }
 
 /**
- * bypass_take_over - see to the irqfds that were there before us, and let nothing past the gate
+ * bypass_take_over - take over the irqfds that were there before the module, and close the gate
  *
- * What could not be taken over works on as it did, is not mapped anew, and is cleaned up when it is
- * detached; a line says so.
+ * An irqfd that could not be taken over works on as it did, is not mapped anew, and is unmapped
+ * when it is deassigned; a line says so.
  *
  * Context: process; may sleep.
  */
@@ -442,9 +440,9 @@ int bypass_prepare(void)
 }
 
 /**
- * bypass_finish - wait for what bypass_kick() has started, and undo bypass_prepare()
+ * bypass_finish - wait for the work of bypass_kick(), and undo bypass_prepare()
  *
- * Context: process; may sleep; no hook is left.
+ * Context: process; may sleep; all hooks are removed and drained.
  */
 void bypass_finish(void)
 {
@@ -455,7 +453,7 @@ void bypass_finish(void)
 }
 
 /**
- * bypass_init - stand in front of KVM
+ * bypass_init - have the consumers that KVM registers from now on replaced
  *
  * Context: process; may sleep.
  * Return: 0, or an errno after a line that says why; then nothing has changed, but hook_drain()

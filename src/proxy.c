@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of proxies: which of ours stands in front of an irqfd of KVM's.
+ * The table of proxies, by irqfd.
  *
- * It is read without a lock, from a wake-up in hard interrupt context.
+ * The wake-up of an irqfd looks its proxy up in hard interrupt context, under RCU and no lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -44,7 +44,7 @@ void proxy_erase(struct vb_proxy *proxy)
  * proxy_find - the proxy of an irqfd
  * @irqfd: KVM's.
  *
- * Context: any; rcu_read_lock(), or what else keeps the irqfd from being shut down.
+ * Context: any; in rcu_read_lock(), or where KVM does not shut the irqfd down meanwhile.
  * Return: the proxy, or NULL.
  */
 struct vb_proxy *proxy_find(const struct kvm_kernel_irqfd *irqfd)

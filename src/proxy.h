@@ -13,24 +13,24 @@
 #include "broker.h"
 
 /**
- * struct vb_proxy - what we have put in front of one irqfd
- * @client: the arbiter's view of it.
+ * struct vb_proxy - our consumer in front of KVM's, and what else belongs to one irqfd
+ * @client: the irqfd, as the arbiter sees it.
  * @kvm: the VM; it lives as long as its irqfds.
- * @irqfd: KVM's; it lives until our unregister hook returns.
+ * @irqfd: KVM's; it lives until unregister_consumer() returns.
  * @consumer: our consumer, registered with irqbypass in the place of @irqfd->consumer.
- * @registered: whether it is: irqbypass refuses a second consumer for one eventfd.
+ * @registered: @consumer is registered; irqbypass refuses a second consumer of one eventfd.
  * @prod: the producer that is connected; irqbypass's mutex.
  * @seen: the route that shim_resolve() has looked at last.
  * @granted: what KVM's add and del are given in place of @irqfd: the VM, and the route as it was
- *	when the slot was granted. They read no more of it than that on any kernel, and would
- *	otherwise act on a route that has changed since.
- * @granted_its: the ITS that the granted route leads through; it lives as long as the VM.
- * @granted_irq: the LPI at its end, which lives as long as the host IRQ is mapped to it; NULL where
- *	it was not mapped when looked at.
- * @kvm_wake: KVM's wait-queue callback, which ours stands in front of.
+ *	when the slot was granted. No kernel's add and del read more of it than that, and with
+ *	@irqfd they would act on a route that has changed since.
+ * @granted_its: the guest's ITS that the granted route leads through; it lives as long as the VM.
+ * @granted_irq: the LPI at the end of that route, which lives as long as the host IRQ is mapped to
+ *	it; NULL where the host IRQ was not mapped after the grant.
+ * @kvm_wake: KVM's wait-queue callback, behind ours.
  * @inject: queued on the VM's worker for each signal of a waiter.
- * @taken: while the irqfds of a VM are taken over.
- * @node: in the table of proxies, by @irqfd.
+ * @taken: in the list of take_over_vm().
+ * @node: in the table of proxies.
  * @rcu: the wake-up looks the proxy up without a lock.
  */
 struct vb_proxy {

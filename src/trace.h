@@ -9,8 +9,8 @@
  * wait			a client with a producer did not get the slot
  * promote		the next in the queue took the place of a holder that had gone
  * demote		a holder lost the slot
- * fallback_signal	an eventfd signal was taken in KVM's place
- * fallback_inject	an interrupt was raised for signals taken
+ * fallback_signal	the broker serves an eventfd signal in KVM's place
+ * fallback_inject	an interrupt was raised for such signals
  * unmap		a mapping is being removed
  * forced_unmap		KVM left a host IRQ forwarded, and the broker unmapped it
  * gate_refuse		KVM wanted to map a host IRQ, and the broker refused
@@ -48,7 +48,7 @@
 	VB_WHY(ELSEWHERE, "elsewhere") \
 	VB_WHY_END(NO_LPI, "no-lpi")
 
-/* For the readers of raw events, which know enums by number only. */
+/* For readers of the raw trace, which know enums by number only. */
 #undef VB_WHY
 #undef VB_WHY_END
 #define VB_WHY(name, text)	TRACE_DEFINE_ENUM(VLPI_BROKER_WHY_##name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From 6.17 the eventfd is an argument of the registration, and producer->irq another. */
+/* From 6.17 registration takes the eventfd as an argument, and producer->irq as another. */
 #include <linux/irqbypass.h>
 
 int (*reg_c)(struct irq_bypass_consumer *, struct eventfd_ctx *) = irq_bypass_register_consumer;

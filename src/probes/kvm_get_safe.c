@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From 5.16 a reference to a VM that may be going away is had by a function. */
+/* From 5.16 a function gets a reference to a VM that may be going away. */
 #include <linux/kvm_host.h>
 
 bool (*probe)(struct kvm *) = kvm_get_kvm_safe;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From 6.8 they are in an xarray, freed after RCU. */
+/* From 6.8 a VM's LPIs are in an xarray, freed after RCU. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The same while it still returned int (6.16). */
+/* In 6.16 KVM finds the vLPI by the host IRQ already, and the function still returns int. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
 

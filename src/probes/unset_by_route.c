@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Up to 6.15 or so KVM finds the vLPI that it takes back by walking the guest's tables for the
- * route, and marks a vLPI as forwarded under its_lock alone.
+ * Up to 6.15 or so KVM finds the vLPI to unmap by walking the guest's tables for the route, and
+ * marks a vLPI as forwarded under its_lock alone.
  */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
