@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/vlpi_broker: INFO and DUMP, and the latest changes, as include/uapi/linux/vlpi_broker.h has
- * them.
+ * /dev/vlpi_broker: INFO, DUMP and events, as include/uapi/linux/vlpi_broker.h describes them.
  *
- * Asking changes nothing, and stops no VM. A DUMP takes the arbiter's mutex, for as long as it
- * takes to describe at most DUMP_MAX clients, and no lock of KVM's; a read() takes none of either.
- * The node is for root: it names processes and host IRQs.
+ * Nothing here changes what the broker does, or stops a VM. INFO and DUMP hold the arbiter's mutex,
+ * DUMP while it describes at most DUMP_MAX clients, and no lock of KVM's. read() takes neither. The
+ * node is root's: it names processes and host IRQs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -29,7 +28,7 @@
 #include "event_ring.h"
 
 #define DUMP_MAX 4096
-/* Records on the way to a reader, on the stack. */
+/* How many events read() copies at once, by way of the stack. */
 #define BATCH 8
 
 static_assert(sizeof(struct vlpi_broker_info) >= VLPI_BROKER_INFO_SIZE_VER1);
@@ -97,7 +96,7 @@ static int dump_ioctl(void __user *arg)
 	ret = fetch_head(&head, VLPI_BROKER_DUMP_SIZE_VER1, arg);
 	if (ret)
 		return ret;
-	/* What a newer caller asks for in fields that are unknown here can't be had. */
+	/* E2BIG: a newer caller asks for something by a field that is not known here. */
 	ret = copy_struct_from_user(&dump, sizeof(dump), arg, head.size);
 	if (ret)
 		return ret == -E2BIG ? -EINVAL : ret;
@@ -123,7 +122,7 @@ static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 {
 	void __user *user = (void __user *)arg;
 
-	/* The size that is encoded in a number is that of the caller's header; the field counts. */
+	/* The size in @cmd is that of the caller's header and may differ; the size field counts. */
 	if (_IOC_TYPE(cmd) != VLPI_BROKER_IOC_MAGIC || _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE))
 		return -ENOTTY;
 	switch (_IOC_NR(cmd)) {
@@ -137,9 +136,9 @@ static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 }
 
 /**
- * struct reader - what an open file has read
+ * struct reader - an open file, and how far it has read
  * @lock: one read() at a time moves @next.
- * @next: number of the record to be read next; read without @lock too.
+ * @next: number of the event to be read next; read without @lock too.
  */
 struct reader {
 	struct mutex lock; /* of read() */
@@ -168,8 +167,8 @@ static int chardev_release(struct inode *inode, struct file *file)
 }
 
 /*
- * Copy out what there is and fits; a record counts as read when all of it has got there. Returns
- * how many bytes, 0 where there is no record.
+ * Copy out the events that there are and that fit; one counts as read when all of it has been
+ * copied. Returns the number of bytes, 0 where there is no event.
  */
 static ssize_t copy_events(struct reader *reader, struct iov_iter *to)
 {

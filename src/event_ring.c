@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The latest changes, kept for the readers of /dev/vlpi_broker.
+ * The ring of events: the latest changes, kept for the readers of /dev/vlpi_broker.
  *
- * There is one source of truth: what is recorded is what the module's own tracepoints say, by a
- * probe on each of them. Left out are the two that come at each signal of a waiter: they would
- * drive out everything else, and VLPI_BROKER_DUMP counts them.
+ * An event is a record of what one of the module's tracepoints said: the ring has a probe on each
+ * of them, so that the two never differ. Left out are the two tracepoints that fire at each signal
+ * of a waiter: they would drive out everything else, and VLPI_BROKER_DUMP counts them.
  *
- * A tracepoint fires wherever the change is made: with interrupts off and the ledger's or the
+ * A tracepoint fires where the change is made: with interrupts off and the ledger's or the
  * irqchip's raw locks held, on PREEMPT_RT too. So the ring has a raw lock of its own, a leaf, which
- * is held for the copy of a record, or of the few that a reader takes at once. The lock of a wait
- * queue is a sleeping one on PREEMPT_RT: who sleeps is woken by an irq_work, which runs there in a
+ * is held for the copy of one event, or of the few that a reader takes at once. The lock of a wait
+ * queue is a sleeping one on PREEMPT_RT. So readers are woken by an irq_work, which runs there in a
  * thread, and elsewhere in an interrupt of its own.
  *
- * Records are numbered. A reader has the number of the next one that it wants; what has been
- * overwritten by then it can tell by the number of the one that it gets.
+ * Events are numbered. A reader asks for the next number, and sees by the number of the event that
+ * it gets whether others have been overwritten.
  */
 #include <linux/build_bug.h>
 #include <linux/irq_work.h>
@@ -35,8 +35,8 @@ static_assert(sizeof(struct vlpi_broker_event) % 8 == 0);
 /* Protects all of the ring; @last is read without. */
 static DEFINE_RAW_SPINLOCK(ring_lock);
 static struct {
-	u64 last;	/* number of the newest record, 0 before there is one */
-	u64 time_ns;	/* when that was */
+	u64 last;	/* number of the newest event, 0 before there is one */
+	u64 time_ns;	/* of that event */
 	struct vlpi_broker_event event[KEPT];
 } ring;
 
@@ -72,7 +72,7 @@ static void record(void *type, u64 vm, u32 vintid, u32 host_irq, enum vlpi_broke
 	WRITE_ONCE(ring.last, ring.last + 1);
 	raw_spin_unlock_irqrestore(&ring_lock, flags);
 
-	/* Its barrier is between the new number and the look at who sleeps. */
+	/* wq_has_sleeper() has a barrier, between the new number and the look for sleepers. */
 	if (wq_has_sleeper(&readers))
 		irq_work_queue(&wake);
 }
@@ -96,7 +96,7 @@ static const struct {
 	SOURCE(resolve_fail, RESOLVE_FAIL),
 };
 
-/* Disables the first @n; when it returns, nobody is in a probe, or about to wake a reader. */
+/* Disable the first @n. When this returns, no probe runs, and no irq_work is about to wake. */
 static void disable(unsigned int n)
 {
 	while (n--)
@@ -109,7 +109,7 @@ static void disable(unsigned int n)
  * events_init - begin to record
  *
  * Context: process; may sleep.
- * Return: 0, or an errno (-ENOMEM), and nothing is recorded.
+ * Return: 0; or -ENOMEM, and then nothing is recorded.
  */
 int events_init(void)
 {
@@ -137,14 +137,14 @@ void events_exit(void)
 }
 
 /**
- * events_copy - take records out of the ring
- * @next: number of the first one that is wanted; where it has been overwritten, the oldest that is
- *	kept comes first.
- * @to: where to.
- * @n: how many at the most; interrupts are off for so long.
+ * events_copy - copy events from the ring
+ * @next: number of the first event that is wanted; where that one has been overwritten, the oldest
+ *	that is kept comes first.
+ * @to: room for @n events.
+ * @n: how many at the most; interrupts are off while they are copied.
  *
  * Context: any.
- * Return: how many there were.
+ * Return: how many were copied.
  */
 unsigned int events_copy(u64 next, struct vlpi_broker_event *to, unsigned int n)
 {
@@ -161,11 +161,11 @@ unsigned int events_copy(u64 next, struct vlpi_broker_event *to, unsigned int n)
 }
 
 /**
- * events_pending - is there a record with this number, or a later one?
+ * events_pending - is there an event with this number, or a later one?
  * @next: the number, not 0.
  *
  * Context: any.
- * Return: whether there is one.
+ * Return: whether there is such an event.
  */
 bool events_pending(u64 next)
 {
@@ -174,7 +174,7 @@ bool events_pending(u64 next)
 
 /**
  * events_wait - wait until events_pending()
- * @next: where the number is; it may move on meanwhile.
+ * @next: where the number is; another read() may change it meanwhile.
  *
  * Context: process; sleeps.
  * Return: 0, or -ERESTARTSYS after a signal.
@@ -185,11 +185,13 @@ int events_wait(const u64 *next)
 }
 
 /**
- * events_poll_wait - have a poll of @file woken by the next record
+ * events_poll_wait - have a poll of @file woken by the next event
  * @file: that is polled.
  * @table: of the poll.
  *
- * Followed by events_pending(). Context: process.
+ * The caller then asks events_pending().
+ *
+ * Context: process.
  */
 void events_poll_wait(struct file *file, poll_table *table)
 {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a kernel function is interposed, and how an address is found. Nothing else in the tree knows.
+ * How a kernel function is redirected, and how its address is found. No other file knows.
  *
- * A function is redirected by an ftrace_ops with IPMODIFY: its callback sets the program counter to
- * our replacement before the first instruction of the function has run. ftrace allows one such
- * owner a function, which keeps us clear of live patches and of a second copy of ourselves, and
- * PERMANENT keeps /proc/sys/kernel/ftrace_enabled from taking the hook away behind our back.
+ * A function is redirected by an ftrace_ops with IPMODIFY: the ops' callback sets the program
+ * counter to our replacement before the function's first instruction. ftrace allows one such owner
+ * a function, which keeps live patches and a second copy of this module out. PERMANENT keeps
+ * /proc/sys/kernel/ftrace_enabled from taking the hook away.
  *
  * A call from this module is not redirected: that is how a replacement reaches the real function.
  * The caller is known by its return address, so the module is built without sibling calls.
  *
  * An address is found by registering a kprobe on the name, disabled so that no text is patched, and
- * reading where it would go; kallsyms_lookup_name() is exported nowhere. Functions only: a variable
- * has no kprobe.
+ * reading where it would go: no kernel from 5.7 exports kallsyms_lookup_name(). Only functions can
+ * be found so: a variable has no kprobe.
  *
- * A function whose prototype is in no installed header is declared by its user and compared here
- * with what the running kernel's BTF says.
+ * A function whose prototype is in no installed header is declared by the file that calls it, and
+ * compared here with the running kernel's BTF.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -35,11 +35,11 @@
 #include "compat.h"
 #include "hook.h"
 
-/* Callers that are inside a replacement. One that sleeps there must not lose the text under it. */
+/* Tasks and CPUs that are inside a replacement, which may sleep: its text has to stay meanwhile. */
 static atomic_t hook_inside = ATOMIC_INIT(0);
 
 /**
- * hook_enter - a replacement begins
+ * hook_enter - to be called first in a replacement
  *
  * Context: any.
  */
@@ -49,9 +49,9 @@ void hook_enter(void)
 }
 
 /**
- * hook_leave - a replacement ends
+ * hook_leave - to be called last in a replacement
  *
- * Context: any, hard IRQ and raw locks included; so hook_drain() polls, and nobody is woken here.
+ * Context: any, hard IRQ and raw locks included; so this wakes no task, and hook_drain() polls.
  */
 void hook_leave(void)
 {
@@ -75,7 +75,7 @@ void hook_drain(void)
 	synchronize_rcu_tasks();
 }
 
-/* Exported by newer kernels only, so found like the rest; see hook_borrow(). */
+/* Exported by newer kernels only, so found by hook_borrow() like the others. */
 static typeof(ftrace_free_filter) *free_filter;
 
 static unsigned long hook_entry(const struct hook *hook)
@@ -102,7 +102,7 @@ static int add_to_filter(struct hook_set *set, const struct hook *hook)
 	int ret;
 
 	ret = ftrace_set_filter_ip(&set->ops, hook_entry(hook), 0, 0);
-	/* Older kernels want the patched instruction itself; by name is right, and much slower. */
+	/* Older kernels want the patched instruction's address; a name works too, but is slow. */
 	if (ret == -EINVAL)
 		ret = ftrace_set_filter(&set->ops, (unsigned char *)hook->name,
 					strlen(hook->name), 0);
@@ -115,10 +115,10 @@ static int add_to_filter(struct hook_set *set, const struct hook *hook)
  * hook_install - redirect kernel functions
  * @set: hooks and their number filled in by the caller, the rest zero.
  *
- * hook_borrow() has to have succeeded before.
+ * To be called after hook_borrow() has succeeded.
  *
  * Context: process; may sleep.
- * Return: 0, or an errno after one line that says what could not be had; then nothing has changed.
+ * Return: 0, or an errno after one line that says what could not be redirected; then none is.
  */
 int hook_install(struct hook_set *set)
 {
@@ -161,7 +161,7 @@ void hook_remove(struct hook_set *set)
 	set->installed = false;
 }
 
-/* BTF of the kernel itself, and the readers of it, exported by newer kernels or by none. */
+/* BTF of the kernel itself, and what reads it; exported by newer kernels or by none. */
 static struct {
 	typeof(bpf_get_btf_vmlinux) *get;
 	typeof(btf_find_by_name_kind) *find;
@@ -178,9 +178,7 @@ static const struct hook_symbol own_symbols[] = {
 	{ "btf_type_by_id", &btf_reader.type },
 };
 
-/*
- * Find functions. Their kprobes go all at once in the end: one by one, each would wait for RCU.
- */
+/* Find functions. All kprobes are unregistered at once: one by one, each would wait for RCU. */
 static int find_addresses(const struct hook_symbol *symbols, unsigned int nr)
 {
 	struct kprobe *probes, **registered;
@@ -289,12 +287,12 @@ static int check_prototype(const struct hook_symbol *symbol)
 
 /**
  * hook_borrow - find kernel functions that are not exported
- * @symbols: what to find, and where to put it.
- * @nr: their number.
+ * @symbols: which functions, and where their addresses are to be put.
+ * @nr: how many.
  *
  * Context: process; may sleep.
- * Return: 0; -ENOMEM; -ENOENT or what kprobes say for a function that is not there, -ENOEXEC for
- *	one whose prototype is another in this kernel's BTF, each after a line that says so.
+ * Return: 0; -ENOMEM; -ENOENT, or the errno of the kprobe, for a function that is not there;
+ *	-ENOEXEC for one that has another prototype in this kernel's BTF. A line says which.
  */
 int hook_borrow(const struct hook_symbol *symbols, unsigned int nr)
 {

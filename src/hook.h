@@ -5,9 +5,9 @@
 #include <linux/ftrace.h>
 
 /**
- * struct hook - one kernel function that is redirected to one of ours
+ * struct hook - a kernel function that is redirected to a function of this module
  * @name: of the kernel function.
- * @addr: points to a pointer to it.
+ * @addr: of a pointer to the kernel function.
  * @replacement: called in its place, with its arguments. Begins with hook_enter() and ends with
  *	hook_leave(). A call of the kernel function from this module reaches the real one.
  */
@@ -19,7 +19,7 @@ struct hook {
 
 /**
  * struct hook_set - kernel functions that are redirected together
- * @hooks: which; in no order.
+ * @hooks: the functions and their replacements; their order means nothing.
  * @nr: how many.
  * @ops: ftrace's; private to hook.c.
  * @installed: whether @ops is registered; private to hook.c.
@@ -34,7 +34,7 @@ struct hook_set {
 /**
  * struct hook_symbol - a kernel function that is not exported
  * @name: of the function, static or not.
- * @where: of a function pointer that is to get its address.
+ * @where: address of the function pointer that is to be set.
  * @prototype: as C without names, e.g. "int(struct kvm *, u32)", for the running kernel's BTF to
  *	confirm; NULL where an installed header declares it, and @where is of its typeof.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vlpi_broker: at most one host IRQ is injected directly into a vLPI, and never none that could be.
+ * vlpi_broker: of the host IRQs that share a guest's MSI one at most, and one where any can be, is
+ * injected directly; the others in software.
  *
  * This file: the order of start and stop, and the module parameters.
  */
@@ -76,10 +77,10 @@ static const struct shim_callbacks shim_callbacks = {
 };
 
 /*
- * What happens is recorded from before the first thing can happen until after the last. The watch
- * and the gate come before all other hooks, so that nothing is mapped that they do not see; KVM's
- * registrations last, when there is everything that a client needs. What was there before is taken
- * over then: from the first client on the module can't fail to load, as it could not leave.
+ * Events are recorded first, so that none is missed. The watch and the gate are hooked before
+ * irqbypass's registration, so that they see each mapping of a client. Registration is hooked last,
+ * when all that a client needs is there. Then the irqfds that were there before are taken over:
+ * that step can't fail, as the module can't leave once there is a client.
  */
 static int __init vlpi_broker_init(void)
 {
@@ -116,7 +117,7 @@ stop_events:
 	return ret;
 }
 
-/* No client lives: each holds a reference to the module. */
+/* There is no client any more: each proxy holds a reference to the module. */
 static void __exit vlpi_broker_exit(void)
 {
 	broker_set_live(false);
@@ -131,7 +132,7 @@ static void __exit vlpi_broker_exit(void)
 module_init(vlpi_broker_init);
 module_exit(vlpi_broker_exit);
 
-MODULE_DESCRIPTION("At most one host IRQ per GICv4 vLPI, and never none that could be");
+MODULE_DESCRIPTION("Lets several host IRQs share a guest's MSI on GICv4: injects one directly, the others in software");
 MODULE_AUTHOR("vlpi_broker maintainers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(VLPI_BROKER_VERSION);
