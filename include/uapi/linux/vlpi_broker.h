@@ -7,9 +7,9 @@
  * its end only. Unknown flags are refused with EINVAL, an unknown ioctl with ENOTTY. No kernel
  * pointer is ever in it.
  *
- * The node is root's (mode 0600). Asking changes nothing, so it may be opened for reading only, and
- * whoever is handed the open file may ask. What changes can be read() as it comes, see
- * struct vlpi_broker_event; there is no write() or mmap().
+ * The node is root's (mode 0600). No call changes what the broker does, so the node may be opened
+ * for reading only, and a process that is handed the open file may make all of them. read() returns
+ * changes as they come, see struct vlpi_broker_event; there is no write() or mmap().
  */
 #ifndef _UAPI_LINUX_VLPI_BROKER_H
 #define _UAPI_LINUX_VLPI_BROKER_H
@@ -17,36 +17,37 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Raised when a field or a meaning changes in a way an old reader would get wrong. */
+/* Raised when a field or its meaning changes in a way that an old reader would get wrong. */
 #define VLPI_BROKER_ABI_VERSION	1
 
 /**
- * struct vlpi_broker_info - what is loaded, and its totals since it was loaded
+ * struct vlpi_broker_info - the module, and its totals since it was loaded
  * @size: in: bytes the caller has room for; out: bytes the kernel knows.
  * @flags: in: must be 0.
  * @abi_version: VLPI_BROKER_ABI_VERSION of the module.
  * @nr_vms: VMs that have at least one client now.
  * @nr_slots: (VM, vINTID) pairs that have at least one client now.
  * @nr_held: slots whose interrupt is injected directly now.
- * @nr_clients: irqfds known now, whatever their state.
- * @nr_waiters: of these, the ones that are waiting for a slot (VLPI_BROKER_WAITER).
- * @nr_reassign: of these, the ones attached before the module was loaded that could not be taken
- *	over for lack of memory: they work in software until they are detached and attached again.
+ * @nr_clients: irqfds that have a client now, in any state.
+ * @nr_waiters: of these, the ones that wait for a slot (VLPI_BROKER_WAITER).
+ * @nr_reassign: of these, the ones that were assigned before the module was loaded and could not be
+ *	taken over for lack of memory: they work in software until they are deassigned and assigned
+ *	again.
  * @nr_dead_strays: host IRQs found at load that are still forwarded to a VM that is gone. The
  *	module can't unmap them safely; a reboot of the host does.
- * @connects: producers that were connected to an irqfd.
+ * @connects: times a producer was connected to an irqfd.
  * @grants: times a host IRQ was mapped to its vLPI (promotions included).
  * @promotions: times a waiter was granted a slot that a holder had left.
- * @revokes: times a holder's mapping was taken back.
- * @grant_failures: grants that KVM or the irqchip turned down.
- * @gate_refusals: mappings that KVM asked for and that the broker refused, because the host IRQ or
- *	the vLPI was taken.
- * @unmaps_behind: mappings that KVM removed by itself (DISCARD, MAPD, end of the VM).
+ * @revokes: times the broker took a holder's mapping back.
+ * @grant_failures: times KVM or the irqchip turned down a grant.
+ * @gate_refusals: times the broker refused a mapping that KVM asked for: the host IRQ or the vLPI
+ *	was mapped otherwise, or no client had the host IRQ.
+ * @unmaps_behind: mappings that KVM removed, not the broker (DISCARD, MAPD, end of the VM).
  * @forced_unmaps: host IRQs that KVM left forwarded and that the broker unmapped.
- * @repairs: stale "forwarded" marks that the broker cleared in KVM's own books.
+ * @repairs: marks of mappings that were gone, which the broker cleared in KVM's own books.
  * @signals: eventfd signals that the broker served in KVM's place.
- * @injections: interrupts that the fallback raised for them; signals to its thread merge, so this
- *	is not more than @signals.
+ * @injections: interrupts that the fallback raised for @signals; signals merge before its thread
+ *	runs, so there are no more of these.
  * @version: version of the module, NUL-terminated.
  */
 struct vlpi_broker_info {
@@ -76,12 +77,12 @@ struct vlpi_broker_info {
 
 /**
  * enum vlpi_broker_state - what a client is to its slot
- * @VLPI_BROKER_IDLE: no producer: the irqfd is signalled by user space only.
- * @VLPI_BROKER_HOLDER: its host IRQ is injected directly.
- * @VLPI_BROKER_WAITER: another client holds the slot; its signals are injected by the fallback.
- * @VLPI_BROKER_UNMAPPABLE: the slot is free or went to another, because the hardware or KVM turned
- *	this host IRQ down; the error field says with what.
- * @VLPI_BROKER_UNRESOLVED: the guest has no LPI behind the route (now); KVM serves the irqfd.
+ * @VLPI_BROKER_IDLE: it has no producer: only user space signals the irqfd.
+ * @VLPI_BROKER_HOLDER: it has the slot: its host IRQ is injected directly.
+ * @VLPI_BROKER_WAITER: another client has the slot; the fallback injects for this one.
+ * @VLPI_BROKER_UNMAPPABLE: its host IRQ was turned down, by the hardware, KVM or the broker, with
+ *	the errno in the error field; another client may have the slot.
+ * @VLPI_BROKER_UNRESOLVED: the guest has no LPI behind the route now; KVM serves the irqfd.
  * @VLPI_BROKER_NOT_MSI: the route is not a single MSI; KVM serves the irqfd.
  */
 enum vlpi_broker_state {
@@ -95,15 +96,15 @@ enum vlpi_broker_state {
 
 /* The irqchip says that the host IRQ is forwarded to a vCPU at this moment. */
 #define VLPI_BROKER_CLIENT_FORWARDED	(1U << 0)
-/* Attached before the module was loaded and not taken over: detach it and attach it again. */
+/* Assigned before the module was loaded and not taken over: deassign it and assign it again. */
 #define VLPI_BROKER_CLIENT_REASSIGN	(1U << 1)
-/* While it waits, its interrupt is raised by the wake-up of the irqfd and not by a thread. */
+/* While it waits, the wake-up of the irqfd raises its interrupt, not a thread. */
 #define VLPI_BROKER_CLIENT_INLINE	(1U << 2)
 
 /**
  * struct vlpi_broker_client - one irqfd and its host IRQ
- * @id: of this client; ascending, never used again while the module is loaded, never 0.
- * @vm_id: of its VM; never used again while the module is loaded.
+ * @id: of this client; ascending, not used twice while the module is loaded, never 0.
+ * @vm_id: of its VM; not used twice while the module is loaded.
  * @vm_pid: process id of the VMM, in the initial pid namespace.
  * @state: enum vlpi_broker_state.
  * @flags: VLPI_BROKER_CLIENT_*.
@@ -116,7 +117,7 @@ enum vlpi_broker_state {
  * @position: place in the queue of its slot: 0 holder, 1 the next to be promoted, and so on;
  *	0 also where the state is neither HOLDER nor WAITER.
  * @signals: eventfd signals that the broker served in KVM's place.
- * @injections: interrupts raised for them.
+ * @injections: interrupts that the fallback raised for @signals.
  * @vm_name: KVM's debugfs name of the VM ("pid-fd"), NUL-terminated, empty where there is none.
  * @vm_comm: command name of the VMM when the VM was first seen, NUL-terminated.
  */
@@ -151,10 +152,10 @@ struct vlpi_broker_client {
  *	what it does not know itself.
  * @nr_entries: out: entries written. Fewer than were asked for means that there are no more.
  * @more: out: 1 where clients with a higher id exist, else 0.
- * @generation: out: changes with every change of a slot or client. All entries of one call are
- *	one moment's state; those of two calls are, where both say the same @generation.
+ * @generation: out: changes with every change of a slot or client. The entries of one call are of
+ *	one moment, and so are those of two calls that returned the same @generation.
  *
- * A client that appears during a walk has a higher id and is found by it.
+ * A client that appears between two calls has a higher id, so a later call returns it.
  */
 struct vlpi_broker_dump {
 	__u32 size;
@@ -169,7 +170,7 @@ struct vlpi_broker_dump {
 };
 
 /**
- * enum vlpi_broker_event_type - what happened
+ * enum vlpi_broker_event_type - what has changed
  * @VLPI_BROKER_EVENT_CONNECT: a producer was connected to an irqfd.
  * @VLPI_BROKER_EVENT_GRANT: a host IRQ was mapped to the vLPI.
  * @VLPI_BROKER_EVENT_WAIT: a client with a producer did not get the slot.
@@ -195,22 +196,22 @@ enum vlpi_broker_event_type {
 };
 
 /**
- * enum vlpi_broker_why - why something happened
- * @VLPI_BROKER_WHY_CONNECTED: irqbypass connected a producer with the irqfd.
- * @VLPI_BROKER_WHY_VACANT: nobody held the slot.
- * @VLPI_BROKER_WHY_HELD: another holds the slot.
+ * enum vlpi_broker_why - why it has changed
+ * @VLPI_BROKER_WHY_CONNECTED: irqbypass connected a producer to the irqfd.
+ * @VLPI_BROKER_WHY_VACANT: the slot had no holder.
+ * @VLPI_BROKER_WHY_HELD: another client holds the slot.
  * @VLPI_BROKER_WHY_REFUSED: KVM or the irqchip turned the host IRQ down, with the errno given.
  * @VLPI_BROKER_WHY_LEFT: the producer, or the irqfd, is going.
  * @VLPI_BROKER_WHY_REROUTED: the route of the irqfd leads elsewhere now, or the guest's tables do.
- * @VLPI_BROKER_WHY_KVM: KVM removed the mapping by itself (DISCARD, MAPD, the end of the VM).
+ * @VLPI_BROKER_WHY_KVM: KVM removed the mapping, not the broker (DISCARD, MAPD, the end of the VM).
  * @VLPI_BROKER_WHY_REVOKED: the broker took the mapping back.
- * @VLPI_BROKER_WHY_LEAKED: KVM did not unmap it when it should have.
- * @VLPI_BROKER_WHY_STRAY: found forwarded, and in nobody's book, when the module was loaded.
+ * @VLPI_BROKER_WHY_LEAKED: KVM did not unmap the host IRQ when it should have.
+ * @VLPI_BROKER_WHY_STRAY: found forwarded when the module was loaded, and no client has it.
  * @VLPI_BROKER_WHY_THREAD: by the fallback thread (tracepoints only).
  * @VLPI_BROKER_WHY_INLINE: by the wake-up itself (tracepoints only).
- * @VLPI_BROKER_WHY_TAKEN: another host IRQ is mapped to that vLPI.
- * @VLPI_BROKER_WHY_UNKNOWN: the host IRQ is in nobody's book.
- * @VLPI_BROKER_WHY_ELSEWHERE: that host IRQ is mapped to another vLPI, or was to be.
+ * @VLPI_BROKER_WHY_TAKEN: another host IRQ is mapped to that vLPI, or the slot was not granted.
+ * @VLPI_BROKER_WHY_UNKNOWN: no client has the host IRQ.
+ * @VLPI_BROKER_WHY_ELSEWHERE: when last looked at, the route led to another vLPI, or to none.
  * @VLPI_BROKER_WHY_NO_LPI: the guest has no LPI there, or has its ITS or its LPIs off.
  */
 enum vlpi_broker_why {
@@ -233,30 +234,31 @@ enum vlpi_broker_why {
 };
 
 /**
- * struct vlpi_broker_event - a change, as read() returns it
- * @size: of this record as the kernel writes it, a multiple of 8 and not less than
- *	VLPI_BROKER_EVENT_SIZE_VER1: the next record begins so many bytes further on. A reader
- *	skips what it does not know of a record.
+ * struct vlpi_broker_event - the record of a change, as read() returns it
+ * @size: of this event as the kernel writes it, a multiple of 8 and not less than
+ *	VLPI_BROKER_EVENT_SIZE_VER1: the next event begins so many bytes further on. A reader skips
+ *	what it does not know of an event.
  * @type: enum vlpi_broker_event_type.
- * @seq: ascending by one from record to record; the first since the module was loaded is 1.
- * @time_ns: CLOCK_MONOTONIC, never less than that of the record before.
+ * @seq: ascending by one from event to event; the first since the module was loaded is 1.
+ * @time_ns: CLOCK_MONOTONIC, never less than that of the event before.
  * @vm_id: of the VM, as in struct vlpi_broker_client; 0 where it is not known.
  * @vintid: INTID of the vLPI, 0 where there is none.
  * @host_irq: Linux IRQ number of the producer, 0 without one.
  * @why: enum vlpi_broker_why.
- * @error: errno (positive) behind it, or 0.
+ * @error: errno (positive) behind the change, or 0.
  *
- * The last 1024 changes are kept, whether somebody reads them or not. An open file has a position
- * among them, which begins at the oldest record that is kept, and moves past a record when that has
- * reached the reader. The files of two open() calls have positions of their own; who shares an open
- * file shares its position.
+ * The last 1024 events are kept, whether they are read or not. An open file has a position among
+ * them, which begins at the oldest event that is kept, and moves past an event when that has been
+ * copied to the reader. Each open() has a position of its own; processes that share an open file
+ * share its position.
  *
- * read() returns as many whole records as there are and fit; what lies behind them in the buffer is
- * undefined. It waits for one where there is none, or fails with EAGAIN where the file has
- * O_NONBLOCK. Records that were overwritten before they were read leave a jump in @seq. poll() says
- * POLLIN and POLLRDNORM while there is one to read. The file is a stream: no lseek(), no pread().
- * Errors of read(): EINVAL (less room than for one record), EAGAIN, EINTR, EFAULT (not one record
- * could be written; what was returned before is not lost, nor is what could not be).
+ * read() returns as many whole events as there are and fit; what lies behind them in the buffer is
+ * undefined. Where there is none, read() waits for one, or fails with EAGAIN if the file has
+ * O_NONBLOCK. Events that were overwritten before they were read leave a jump in @seq. poll()
+ * returns POLLIN and POLLRDNORM while there is one to read. The file is a stream: no lseek(), no
+ * pread().
+ * Errors of read(): EINVAL (less room than for one event), EAGAIN, EINTR, EFAULT (no event could be
+ * copied; what there is stays to be read).
  * Errors of open() beside the usual: ENOMEM.
  */
 struct vlpi_broker_event {
@@ -271,13 +273,13 @@ struct vlpi_broker_event {
 	__u32 error;
 };
 
-/* Sizes as first published: the least that the kernel accepts, or writes. */
+/* Sizes as first published: the least that the kernel accepts or writes. */
 #define VLPI_BROKER_INFO_SIZE_VER1	160
 #define VLPI_BROKER_CLIENT_SIZE_VER1	120
 #define VLPI_BROKER_DUMP_SIZE_VER1	48
 #define VLPI_BROKER_EVENT_SIZE_VER1	48
 
-/* The module ignores the size that is encoded in the number; the size field counts. */
+/* The module ignores the size that is encoded in an ioctl's number; the size field counts. */
 #define VLPI_BROKER_IOC_MAGIC	0xB9
 /* Errors: EINVAL (size, flags), EFAULT. */
 #define VLPI_BROKER_INFO	_IOWR(VLPI_BROKER_IOC_MAGIC, 0x00, struct vlpi_broker_info)
