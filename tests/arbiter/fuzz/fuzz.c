@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer's input as a life of some VMs: the first byte says what host it is, and each three
- * bytes after it are a step, an operation and what it is about. After each step the fake
- * (../unit/fake_host.c) and the reference say whether all is as it must be. Two operations are about the
- * steps that follow: "no-memory" has allocations of the next one fail, "during" does the next one
- * in the middle of the one after it.
+ * libFuzzer's input as a life of some VMs. The first byte says what host it is. Each three bytes
+ * after it are a step: an operation, and two numbers that say what it is about. After each step the
+ * fake host (../unit/fake_check.c) and the reference say whether all is as it must be. Two
+ * operations are about the steps that follow: "no-memory" has allocations of the next one fail,
+ * "during" does the next one in the middle of the one after it.
  *
  *   broker-fuzz --seeds FILE DIR	puts an input into DIR for each paragraph of FILE, see there
  *   FUZZ_SAY=1 broker-fuzz INPUT	says each step before it is done
@@ -24,11 +24,11 @@
 #include "fuzz.h"
 
 #define NR_STEPS	96
-/* More looks than there are clients, and something changes each time: it would never end. */
+/* Where more looks than there are clients each change something, there would be no end. */
 #define MANY_LOOKS	40
 
 static bool live, guest_is_quick;
-/* What a step is, and what it is about. */
+/* An operation, and what it is about. */
 struct step {
 	u8 op;
 	u8 x;
@@ -71,7 +71,7 @@ static void reset_arbiter(void)
 	copy(__start_broker_bss, bss, __stop_broker_bss - __start_broker_bss);
 }
 
-/* --- who it is about ------------------------------------------------------------------------- */
+/* --- what a step is about -------------------------------------------------------------------- */
 
 static struct fake_vm *vm_of(u8 x)
 {
@@ -104,7 +104,7 @@ static bool is_taken(u32 host_irq)
 	return false;
 }
 
-/* A free one, or seldom one that another has too. */
+/* A free one, or seldom one that another irqfd has too. */
 static u32 free_host_irq_of(u8 x)
 {
 	u32 host_irq = host_irq_of(x), i;
@@ -114,7 +114,7 @@ static u32 free_host_irq_of(u8 x)
 	return host_irq;
 }
 
-/* The first is 0. */
+/* WITHOUT is 0. */
 enum producer { WITHOUT, WITH, EITHER };
 
 static struct fake_irqfd *irqfd_of(u8 x, enum producer producer)
@@ -149,19 +149,19 @@ static bool do_assign(u8 x, u8 y)
 	if (is_full())
 		return false;
 	irqfd = assign(vm_of(x), event_of(y));
-	/* fallback= as it was when it came. */
+	/* The fallback= of the moment. */
 	if (irqfd)
 		irqfd->client.raises_inline = x & 0x80;
 	return true;
 }
 
-static bool do_attach(u8 x, u8 y)
+static bool do_connect(u8 x, u8 y)
 {
 	struct fake_irqfd *irqfd = irqfd_of(x, WITHOUT);
 
 	if (!irqfd)
 		return false;
-	attach(irqfd, free_host_irq_of(y));
+	add_producer(irqfd, free_host_irq_of(y));
 	return true;
 }
 
@@ -175,17 +175,17 @@ static bool do_source(u8 x, u8 y)
 	if (!irqfd)
 		return true;
 	irqfd->client.raises_inline = x & 0x80;
-	attach(irqfd, free_host_irq_of(y));
+	add_producer(irqfd, free_host_irq_of(y));
 	return true;
 }
 
-static bool do_detach(u8 x, u8 y)
+static bool do_disconnect(u8 x, u8 y)
 {
 	struct fake_irqfd *irqfd = irqfd_of(x, WITH);
 
 	if (!irqfd)
 		return false;
-	detach(irqfd);
+	del_producer(irqfd);
 	return true;
 }
 
@@ -362,7 +362,7 @@ static bool do_thread(u8 x, u8 y)
 
 	if (!irqfd)
 		return false;
-	/* There may have been no memory for one, and there is no way back. */
+	/* The VM may have no worker for lack of memory; once it has one it keeps it. */
 	if (!irqfd->client.vm->worker) {
 		irqfd->client.vm->worker = (struct kthread_worker *)1;
 		return true;
@@ -386,7 +386,7 @@ static bool do_mode(u8 x, u8 y)
 
 /* --- operations: the irqchip, the gate and the watch ----------------------------------------- */
 
-/* For a reason that passes by itself; or never, as with an ITS that is no GICv4 one. */
+/* ENOMEM passes by itself; EINVAL never does, as with an ITS that is no GICv4 one. */
 static bool do_refuse(u8 x, u8 y)
 {
 	u32 host_irq = host_irq_of(x);
@@ -398,13 +398,13 @@ static bool do_refuse(u8 x, u8 y)
 	return true;
 }
 
-/* One that there is, or a number from nowhere, some of them in the same bucket. */
+/* A host IRQ, or a number that is none; some of these share a host IRQ's hash bucket. */
 static u32 any_number(u8 x)
 {
 	return x < 0xc0 ? x % NR_IRQS : x < 0xe0 ? x % NR_IRQS + (x << 8) : x * 0x01010101U;
 }
 
-/* KVM's own call would be under the same locks as the one that is under way. */
+/* KVM could not call the gate for it now: the grant under way holds the locks. */
 static bool is_being_granted(u32 host_irq)
 {
 	struct fake_irqfd *irqfd;
@@ -445,7 +445,7 @@ static bool do_gate_failed(u8 x, u8 y)
 	return true;
 }
 
-/* KVM unmaps, or the watch is asked of one that is not mapped, or is a stray. */
+/* KVM unmaps; or the watch tells of a host IRQ that is not mapped, or is a stray. */
 static bool do_unmap(u8 x, u8 y)
 {
 	u32 host_irq = any_number(x);
@@ -477,7 +477,7 @@ static void settle_all(void)
 		was = is;
 		look();
 		is = reference_digest();
-		/* What nothing settles is asked about again, and stays so. */
+		/* A client that no look settles stays unsettled. */
 		if (!broker_is_unsettled() || is == was)
 			break;
 	}
@@ -499,7 +499,7 @@ static bool do_live(u8 x, u8 y)
 	return true;
 }
 
-/* What readers may ask, in parts. */
+/* What a reader may ask, with a dump in parts. */
 static bool do_read(u8 x, u8 y)
 {
 	struct vlpi_broker_client part[4];
@@ -533,7 +533,7 @@ static bool do_read(u8 x, u8 y)
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
-/* What one that holds the slot's mutex may be met by, or one that only looks at the slot. */
+/* In the middle of what it may be done: nothing, a signal that holds no mutex, or any step. */
 enum place { NOWHERE, BESIDE_A_SIGNAL, ANYWHERE };
 
 static const struct operation {
@@ -544,10 +544,10 @@ static const struct operation {
 	{ "no-memory", NULL, NOWHERE },
 	{ "during", NULL, NOWHERE },
 	{ "assign", do_assign, BESIDE_A_SIGNAL },
-	{ "attach", do_attach, BESIDE_A_SIGNAL },
+	{ "connect", do_connect, BESIDE_A_SIGNAL },
 	{ "source", do_source, BESIDE_A_SIGNAL },
 	{ "source", do_source, BESIDE_A_SIGNAL },
-	{ "detach", do_detach, BESIDE_A_SIGNAL },
+	{ "disconnect", do_disconnect, BESIDE_A_SIGNAL },
 	{ "leave", do_leave, ANYWHERE },
 	{ "deassign", do_deassign, BESIDE_A_SIGNAL },
 	{ "kill", do_kill, BESIDE_A_SIGNAL },
@@ -588,7 +588,7 @@ static bool is_op(const struct step *step, u32 op)
 	return step->op % ARRAY_SIZE(operations) == op;
 }
 
-/* Returns false where there is nothing that it could be about. */
+/* Returns false where there was nothing to do it to. */
 static bool do_step(const struct step *step)
 {
 	return op_of(step)->fn && op_of(step)->fn(step->x, step->y);
@@ -605,7 +605,7 @@ static bool allocation_is_to_fail(void)
 
 static void do_inner(void)
 {
-	/* One whose irqfd is going is flushed with no other to do it. */
+	/* What takes a mutex can come only in the middle of a signal that holds none. */
 	enum place place = being_signalled && !lock_class_is_held("&slot->lock") ?
 			   BESIDE_A_SIGNAL : ANYWHERE;
 	struct fake_irqfd *outer = being_signalled;
@@ -618,7 +618,7 @@ static void do_inner(void)
 	being_signalled = outer;
 }
 
-/* The moments in which something else may happen. */
+/* The moments at which the inner step may happen. */
 static void (**moment_of(u8 x))(void)
 {
 	void (**const moments[])(void) = {
@@ -656,7 +656,7 @@ static void do_next_step(bool *misfortune)
 	}
 	if (say)
 		print_step(step);
-	/* A reader is interrupted only where it is the one that the step is about. */
+	/* Of all readers only the step's own is interrupted. */
 	if (moment == &while_reader_looks && op_of(step)->fn != do_signal &&
 	    op_of(step)->fn != do_thread)
 		moment = NULL;
@@ -667,7 +667,7 @@ static void do_next_step(bool *misfortune)
 		*moment = NULL;
 	inner = NULL;
 	*misfortune = ran_out || inner_done;
-	/* With a hitch in it, what was to be seen to may have to wait. */
+	/* After a misfortune, what the arbiter was to do may have to wait for a look. */
 	if (*misfortune)
 		reference_unlooked_all();
 	no_memory = 0;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the arbiter promises, from scratch after each step: plain arrays, walked from end to end. It
- * looks at the world (who has which producer, where routes and events lead, what the hardware has
- * mapped, what edges are pending) and at what any reader of the arbiter sees; never at its books.
+ * looks at the world (which irqfd has which producer, where routes and events lead, what the
+ * hardware has mapped, what edges are pending) and at what a reader of the arbiter sees; never at
+ * the arbiter's data.
  *
  * P1  at most one host IRQ is forwarded to an LPI.
  * P2  an LPI that an edge came for has it pending, until the guest takes it or throws it away.
  * P3  where a client waits that the irqchip would map, another has the LPI, at once; and when the
  *     arbiter has looked, every LPI with such a client is held, whatever it was turned down for.
  * P4  what is forwarded has a producer connected to an irqfd of that VM, whose route leads there.
- * And the queue is one: who comes later is not preferred, and what a reader sees is so.
+ * And the queue is in order: a client that came later is not preferred.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -95,7 +96,7 @@ static u32 mapped_to(struct fake_vm *vm, u32 vintid)
 	return found;
 }
 
-/* Is somebody else connected to the same number? The book has room for one of them. */
+/* Has another irqfd a producer of that number? The ledger has room for one of them. */
 static bool is_doubled(struct fake_irqfd *irqfd)
 {
 	struct fake_irqfd *other;
@@ -168,7 +169,7 @@ static void check_state(const struct vlpi_broker_client *entry)
 	if (irqfd->event == NOT_MSI)
 		return;
 	if (!leads) {
-		/* Nothing tells that an event was discarded that nobody was mapped for. */
+		/* Nothing tells of the DISCARD of an event whose LPI had no holder. */
 		if (entry->state != VLPI_BROKER_UNRESOLVED && entry->state != VLPI_BROKER_IDLE &&
 		    entry->state != VLPI_BROKER_UNMAPPABLE)
 			kernel_bug("client %llu leads nowhere, and is %s", entry->id,
@@ -191,7 +192,7 @@ static void check_state(const struct vlpi_broker_client *entry)
 			   hardware_takes(irqfd) ? ", though it could" : "");
 }
 
-/* A newcomer to an LPI has it, and one that was waiting before it came has not. */
+/* A newcomer is not the holder of an LPI that another client was waiting for before it came. */
 static void check_order(const struct vlpi_broker_client *newcomer)
 {
 	struct fake_irqfd *irqfd = irqfd_of(newcomer), *other;
@@ -297,7 +298,7 @@ int reference_gate(u32 host_irq, struct fake_vm *vm, u32 vintid, bool live)
 		return host.irq[host_irq].vm == vm && host.irq[host_irq].vintid == vintid;
 	if (live)
 		return false;
-	/* It enters the ledger with its first route. */
+	/* The ledger may not have it yet: it enters with the first route that leads to an LPI. */
 	return ours ? -1 : true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the headers in include/linux promise: allocation that can be made to fail, RCU, and locks
- * that know their order. There is one thread, and it says what it does wrong at once.
+ * The fake kernel behind the headers in include/linux: allocation that can be made to fail, RCU,
+ * and locks that know their order. There is one thread, and a misuse ends the test at once.
  */
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* From the outermost lock inwards. The first, fourth and fifth are the fake's. */
+/* From the outermost lock inwards. The first, fourth and fifth are the fake host's. */
 static const char *const lock_order[] = {
 	"irqbypass",
 	"arbiter",
@@ -41,7 +41,7 @@ void kernel_bug(const char *fmt, ...)
 	if (before_the_end)
 		before_the_end();
 	fflush(stdout);
-	/* unit.c knows it; not abort(), of which a debugger's dump would be made. */
+	/* STATUS_BUG of unit.c; abort() would leave a core dump. */
 	_exit(66);
 }
 
@@ -245,7 +245,7 @@ void rcu_free_(struct rcu_head *head, void *object)
 	free_unseen();
 }
 
-/* The other CPU has interrupts and readers of its own; what this one looks at stays. */
+/* The other CPU has interrupts and readers of its own. What this CPU reads is not freed. */
 void meanwhile_(void (**what)(void))
 {
 	void (*other_cpu)(void) = *what;
@@ -256,7 +256,7 @@ void meanwhile_(void (**what)(void))
 		return;
 	*what = NULL;
 	if (nr_held)
-		kernel_bug("one that holds %s meanwhile is more than this shim can do",
+		kernel_bug("one that holds %s meanwhile is more than the fake kernel can do",
 			   held[0]->class);
 	irqs_off = false;
 	nr_readers = 0;

@@ -17,7 +17,7 @@ static void begin(void)
 	guest_maps(b, 1, LPI + 1);
 }
 
-/* What KVM may come with by itself, at any time. */
+/* A mapping that KVM asks for by itself, as it may at any time. */
 static int gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
 {
 	struct fake_irq *irq = &host.irq[host_irq];
@@ -111,7 +111,7 @@ TEST(gate_refuses_a_stranger_once_it_is_live)
 	EXPECT_EQ(broker_gate(9, a, LPI, false), 0);
 	broker_set_live(true);
 	EXPECT_EQ(broker_gate(9, a, LPI, false), -EBUSY);
-	/* Mapped to just that already: it may move, and nothing is lost track of. */
+	/* Mapped to this very LPI already: a move to another vPE, which passes. */
 	EXPECT_EQ(broker_gate(9, a, LPI, true), 0);
 	EXPECT_EQ(info().gate_refusals, 1);
 	fake_end();
@@ -130,8 +130,8 @@ TEST(gate_says_again_where_the_guest_has_been_quicker)
 	begin();
 	x = assign(a, 0);
 	host.before_map = guest_maps_it_elsewhere;
-	attach(x, 1);
-	/* Nothing was mapped, least of all to the LPI that nobody had asked for. */
+	add_producer(x, 1);
+	/* Nothing was mapped, also not to the LPI that the event leads to now. */
 	EXPECT_DID("");
 	EXPECT_EQ(info().gate_refusals, 1);
 	EXPECT_EQ(info().grant_failures, 0);
@@ -162,20 +162,20 @@ TEST(promotion_passes_over_who_is_routed_elsewhere_by_now)
 	fake_end();
 }
 
-/* Whatever goes wrong with the holder's unmapping, no second one is mapped. */
+/* Where the holder is not unmapped, no second host IRQ is mapped. */
 TEST(gate_refuses_the_next_while_the_last_is_mapped)
 {
 	struct fake_irqfd *x, *y;
 
 	begin();
-	/* So that the fake maps what passes the gate. */
+	/* So that the fake KVM maps what passes the gate. */
 	host.maps_again = true;
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	fake_did();
 	host.revoke_does_nothing = true;
 	host.force_does_nothing = true;
-	detach(x);
+	del_producer(x);
 	EXPECT_STATE(y, UNMAPPABLE, EBUSY);
 	EXPECT(info().gate_refusals);
 	EXPECT_DID("force");
@@ -203,7 +203,7 @@ TEST(gate_failed_does_not_touch_a_move)
 	begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
-	/* It passed, and KVM's irqchip said no to the VMOVI: the mapping stays. */
+	/* It passed, and the irqchip turned the VMOVI down: the mapping stays. */
 	EXPECT_EQ(gate(1, a, LPI), 0);
 	broker_gate_failed(1);
 	HOLDS(x);
@@ -270,7 +270,7 @@ TEST(host_irq_booked_twice_is_unmappable)
 	EXPECT_STATE(y, UNMAPPABLE, EEXIST);
 	EXPECT_DID("");
 	HOLDS(x);
-	/* Its leaving takes nothing from the one who has it. */
+	/* When y leaves, x keeps the host IRQ. */
 	deassign(y);
 	EXPECT_DID("");
 	HOLDS(x);
@@ -317,7 +317,7 @@ TEST(stray_of_a_dead_vm_is_not_touched)
 	fake_end();
 }
 
-/* --- that these can fail --------------------------------------------------------------------- */
+/* --- that the checks can fail ---------------------------------------------------------------- */
 
 TEST_BUG(fake_sees_two_host_irqs_on_one_vlpi)
 {
@@ -326,7 +326,7 @@ TEST_BUG(fake_sees_two_host_irqs_on_one_vlpi)
 	begin();
 	source(a, 0, 1);
 	x = assign(a, 0);
-	attach(x, 2);
+	add_producer(x, 2);
 	host.irq[2] = host.irq[1];
 	fake_check();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* P5 and lifetimes: allocations that fail, slots that others still look at, locks. */
+/* P5 and lifetimes: allocations that fail, slots that a reader still looks at, locks. */
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -19,7 +19,7 @@ static struct fake_vm *const b = &host.vm[1];
 
 /* --- no memory ------------------------------------------------------------------------------- */
 
-/* Of anything here any allocation may fail. */
+/* Any allocation in this may fail. */
 static void a_life(void)
 {
 	struct fake_irqfd *x[5];
@@ -31,7 +31,7 @@ static void a_life(void)
 		x[i] = assign(i < 3 ? a : b, 0);
 		if (!x[i])
 			return;
-		attach(x[i], 1 + i);
+		add_producer(x[i], 1 + i);
 	}
 	guest_maps(a, 1, LPI + 1);
 	route_late(x[0], 1);
@@ -39,8 +39,8 @@ static void a_life(void)
 	guest_discards(a, 0);
 	guest_maps(a, 0, LPI);
 	settle();
-	detach(x[1]);
-	attach(x[1], 1 + 1);
+	del_producer(x[1]);
+	add_producer(x[1], 1 + 1);
 	route_late(x[2], 1);
 	settle();
 	deassign(x[0]);
@@ -62,7 +62,7 @@ TEST(each_allocation_fails_once)
 		a_life();
 		if (fail_allocation)
 			break;
-		/* There is memory again, and something happens. */
+		/* There is memory again, and something changes in each VM. */
 		for (i = 0; i < 2; i++)
 			broker_vm_changed(&host.vm[i]);
 		settle();
@@ -71,7 +71,7 @@ TEST(each_allocation_fails_once)
 		for (i = 0; i < 2; i++)
 			host.vm[i] = (struct fake_vm){ .letter = 'A' + i };
 	}
-	/* Records of VMs, slots, and the irqchip's books. */
+	/* Records of VMs, slots, and what the irqchip allocates to map. */
 	if (n < 12)
 		FAIL("only %u allocations were made", n - 1);
 	fake_end();
@@ -86,10 +86,10 @@ TEST(no_memory_for_a_slot)
 	x = assign(a, 3);
 	x->event = 0;
 	fail_allocation = 1;
-	attach(x, 1);
+	add_producer(x, 1);
 	EXPECT_STATE(x, UNRESOLVED, ENOMEM);
 	EXPECT(!broker_is_served(&x->client));
-	/* The next one has memory, and it. */
+	/* The next one has memory, and gets the slot. */
 	y = source(a, 0, 2);
 	HOLDS(y);
 	broker_vm_changed(a);
@@ -133,10 +133,10 @@ TEST(no_memory_for_the_irqchips_book)
 	x = assign(a, 0);
 	y = assign(a, 0);
 	fail_allocation = 1;
-	attach(x, 1);
+	add_producer(x, 1);
 	EXPECT_STATE(x, UNMAPPABLE, ENOMEM);
-	attach(y, 2);
-	/* Whoever came first, one of them has it. */
+	add_producer(y, 2);
+	/* One of them holds it, and either may. */
 	EXPECT_EQ(info().nr_held, 1);
 	fake_check_settled();
 	fake_end();
@@ -161,7 +161,7 @@ static void it_is_routed_away(void)
 	settle();
 }
 
-/* Its memory stays while it is looked at, even if the slot is gone. */
+/* A slot that is gone is not freed while a wake-up looks at it. */
 TEST(slot_goes_while_a_wake_up_looks_at_it)
 {
 	broker_set_live(true);
@@ -191,7 +191,7 @@ static void it_is_gone_before_the_lock_is_had(void)
 {
 	going->event = NOT_MSI;
 	broker_vm_changed(a);
-	/* The one who waits has a reference. */
+	/* The fallback that waits has a reference. */
 	host.objects_elsewhere = 1;
 	settle();
 }
@@ -278,7 +278,7 @@ TEST(records_of_vms_are_kept_as_long_as_there_are_irqfds)
 	fake_end();
 }
 
-/* --- that the shim sees what is wrong --------------------------------------------------------- */
+/* --- that the fake kernel sees what is wrong -------------------------------------------------- */
 
 static DEFINE_MUTEX(arbiter);
 static DEFINE_MUTEX(irqbypass);
@@ -380,7 +380,7 @@ static u32 tree_count(struct rb_root *root)
 	return n;
 }
 
-/* The tree of the shim is its own, so it is tested here too. */
+/* The fake kernel has a red-black tree of its own, so that is tested here too. */
 TEST(shims_tree_keeps_its_order)
 {
 	struct number numbers[40];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Random schedules, each with a seed, against a model that is as simple as it can be: each client
- * remembers when it came, and whoever came first has the slot. The model knows what the guest and
- * the VMM did, and nothing of what the arbiter says, except after an operation in which memory ran
- * out: then it takes over what it sees, which fake_check() has found to be safe.
+ * remembers when it came, and the one that came first has the slot. The model knows what the guest
+ * and the VMM did, and asks the arbiter nothing, except after an operation in which memory ran out
+ * or the guest discarded: then it takes over what it sees, which fake_check() has found to be safe.
  */
 #include <linux/slab.h>
 
@@ -30,14 +30,14 @@ static struct model {
 	u64 came;
 	bool booked;
 	bool mapped;
-	bool turned_down;	/* since it came */
+	bool turned_down;	/* since it came to @at */
 	int seen_event;		/* its route when it was placed */
-	u32 was_at;		/* before a look that it may not have been given */
+	u32 was_at;		/* before a look that the arbiter may have left out */
 	u64 had_come;
 	enum vlpi_broker_state nowhere;	/* what it is while it is nowhere */
 } models[NR_IRQFDS];
 
-/* Who has it, or had it when nobody has looked since. */
+/* The holder, or the last one where the arbiter has not looked since. */
 static struct fake_irqfd *holders[NR_VMS][NR_LPIS];
 static bool dirty[NR_VMS];
 static u64 now;
@@ -155,7 +155,7 @@ static void model_arbitrate(struct fake_irqfd *irqfd)
 		model_fill(irqfd->vm, m(irqfd)->at);
 }
 
-static void model_detach(struct fake_irqfd *irqfd)
+static void model_del_producer(struct fake_irqfd *irqfd)
 {
 	model_leave(irqfd);
 	m(irqfd)->booked = false;
@@ -182,8 +182,8 @@ static void model_fill_all(struct fake_vm *vm)
 		model_fill(vm, vintid);
 }
 
-/* With nothing to tell, only those are looked at that have no holder to wait for. */
-static bool is_waiting_for_nobody(struct fake_irqfd *irqfd)
+/* Where nothing has changed, only those are looked at that have no holder to wait for. */
+static bool lacks_a_holder(struct fake_irqfd *irqfd)
 {
 	u32 at = m(irqfd)->at;
 
@@ -201,17 +201,16 @@ static void model_settle(void)
 	for_each_by_age(irqfd) {
 		if (irqfd->leaving)
 			continue;
-		placed[irqfd->vm - host.vm] |= dirty[irqfd->vm - host.vm] ||
-					       is_waiting_for_nobody(irqfd);
+		placed[irqfd->vm - host.vm] |= dirty[irqfd->vm - host.vm] || lacks_a_holder(irqfd);
 		if (dirty[irqfd->vm - host.vm]) {
 			model_place(irqfd);
-		} else if (is_waiting_for_nobody(irqfd)) {
+		} else if (lacks_a_holder(irqfd)) {
 			m(irqfd)->was_at = m(irqfd)->at;
 			m(irqfd)->had_come = m(irqfd)->came;
 			model_place(irqfd);
 		}
 	}
-	/* Who is leaving goes on being the last holder, where there is no other. */
+	/* One that is leaving stays the last holder, where there is no other. */
 	for (i = 0; i < NR_VMS; i++)
 		if (placed[i])
 			model_fill_all(&host.vm[i]);
@@ -242,7 +241,7 @@ static void model_changed(struct fake_vm *vm)
 			dirty[vm - host.vm] = true;
 }
 
-/* --- is it so? ------------------------------------------------------------------------------- */
+/* --- does the arbiter agree? ----------------------------------------------------------------- */
 
 static void compare_client(struct fake_irqfd *irqfd)
 {
@@ -251,11 +250,10 @@ static void compare_client(struct fake_irqfd *irqfd)
 	bool had_it = model->at && *holder(irqfd->vm, model->at) == irqfd;
 	enum vlpi_broker_state expected;
 
-	/* A look at one that waits for nobody is not forbidden at any time. */
-	if (entry.vintid != model->at && entry.vintid == leads_to(irqfd) &&
-	    is_waiting_for_nobody(irqfd))
+	/* The arbiter may look at one that has no holder to wait for at any time. */
+	if (entry.vintid != model->at && entry.vintid == leads_to(irqfd) && lacks_a_holder(irqfd))
 		model_place(irqfd);
-	/* Nor to one that would be turned down again. */
+	/* And it may leave out one that would be turned down again. */
 	if (entry.vintid != model->at && entry.vintid == model->was_at &&
 	    entry.state == VLPI_BROKER_UNMAPPABLE) {
 		model->at = model->was_at;
@@ -269,7 +267,7 @@ static void compare_client(struct fake_irqfd *irqfd)
 	if (irqfd->client.mapped != model->mapped)
 		kernel_bug("client %llu at %u is %smapped, the model says not so", entry.id,
 			   model->at, irqfd->client.mapped ? "" : "not ");
-	/* Nobody has looked since KVM took it away. */
+	/* The arbiter has not looked since KVM unmapped it. */
 	if (had_it && !model->mapped)
 		return;
 	if (!model->at)
@@ -299,7 +297,7 @@ static void compare(void)
 		compare_client(irqfd);
 }
 
-/* Nothing that a reader sees has changed since this was last asked, or its number has too. */
+/* Where what a reader sees has changed since this was last asked, so has the generation. */
 static void compare_generation(void)
 {
 	static struct vlpi_broker_client before[NR_IRQFDS];
@@ -311,7 +309,7 @@ static void compare_generation(void)
 	int n, i;
 
 	n = broker_dump(entries, NR_IRQFDS, &cursor, &more, &generation);
-	/* What the irqchip says is not ours to number. */
+	/* Flags are what the irqchip says, which the generation does not count. */
 	for (i = 0; i < n; i++)
 		entries[i].flags = 0;
 	differs = n != n_before || memcmp(entries, before, n * sizeof(*entries));
@@ -381,7 +379,7 @@ static struct fake_vm *any_vm(void)
 	return &host.vm[below(NR_VMS)];
 }
 
-/* Any irqfd that stays, and has a producer or has none. */
+/* Any irqfd that is not leaving, with a producer or without. */
 static struct fake_irqfd *any_irqfd(bool with_producer)
 {
 	u32 first = below(NR_IRQFDS), i;
@@ -406,7 +404,7 @@ static u32 any_host_irq(void)
 	u32 host_irq = 1 + below(NR_IRQS - 1), tries;
 	struct fake_irqfd *irqfd;
 
-	/* Now and then one that another has already. */
+	/* Now and then one that another irqfd has already. */
 	for (tries = below(20) ? NR_IRQS : 0; tries; tries--) {
 		bool taken = false;
 
@@ -443,27 +441,27 @@ static void op_assign(void)
 	model_place(irqfd);
 }
 
-static void op_attach(void)
+static void op_add_producer(void)
 {
 	struct fake_irqfd *irqfd = any_irqfd(false);
 	u32 host_irq = any_host_irq();
 
 	if (!irqfd)
 		return;
-	note("attach (irqfd, host IRQ)", index_of(irqfd), host_irq, 0);
-	attach(irqfd, host_irq);
+	note("add producer (irqfd, host IRQ)", index_of(irqfd), host_irq, 0);
+	add_producer(irqfd, host_irq);
 	model_arbitrate(irqfd);
 }
 
-static void op_detach(void)
+static void op_del_producer(void)
 {
 	struct fake_irqfd *irqfd = any_irqfd(true);
 
 	if (!irqfd)
 		return;
-	note("detach (irqfd)", index_of(irqfd), 0, 0);
-	detach(irqfd);
-	model_detach(irqfd);
+	note("delete producer (irqfd)", index_of(irqfd), 0, 0);
+	del_producer(irqfd);
+	model_del_producer(irqfd);
 }
 
 static void op_leave(void)
@@ -486,7 +484,7 @@ static void op_deassign(void)
 	note("deassign (irqfd)", index_of(irqfd), 0, 0);
 	deassign(irqfd);
 	if (had_producer)
-		model_detach(irqfd);
+		model_del_producer(irqfd);
 	model_leave(irqfd);
 	if (irqfd->vm - host.vm < NR_VMS) {
 		struct fake_irqfd *other;
@@ -567,7 +565,7 @@ static void op_its(void)
 	its_on(vm, vm->its_off);
 }
 
-/* For a reason that passes by itself; or that never does, as with an ITS that is no GICv4 one. */
+/* ENOMEM passes by itself; EINVAL never does, as with an ITS that is no GICv4 one. */
 static void op_refuse(void)
 {
 	u32 host_irq = 1 + below(NR_IRQS - 1);
@@ -584,7 +582,7 @@ static bool settled;
 static void op_settle(void)
 {
 	note("settle", 0, 0, 0);
-	/* The second look would make good what adopt() has to see. */
+	/* A second look would repair what adopt() has to see. */
 	if (fail_allocation || host.after_map)
 		look();
 	else
@@ -595,8 +593,9 @@ static void op_settle(void)
 
 static void (*const operations[])(void) = {
 	op_assign, op_assign, op_assign,
-	op_attach, op_attach, op_attach, op_attach, op_attach, op_attach,
-	op_detach, op_detach,
+	op_add_producer, op_add_producer, op_add_producer,
+	op_add_producer, op_add_producer, op_add_producer,
+	op_del_producer, op_del_producer,
 	op_leave,
 	op_deassign, op_deassign, op_deassign,
 	op_route, op_route, op_route, op_route_late,
@@ -690,7 +689,7 @@ TEST(random_schedules_do_what_the_model_says)
 	printf("# %u schedules of %u: %llu grants, %llu promotions, %llu turned down, ",
 	       NR_SEEDS, NR_OPERATIONS, total.grants, total.promotions, total.grant_failures);
 	printf("%llu unmapped by KVM, %llu forced\n", total.unmaps_behind, total.forced_unmaps);
-	/* Whatever is asserted above, it was about something. */
+	/* The schedules did enough of each for the checks to mean something. */
 	EXPECT(info().grants > NR_SEEDS * 20);
 	EXPECT(info().promotions > NR_SEEDS);
 	EXPECT(info().unmaps_behind > NR_SEEDS);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* P6: what can be read about all of it. */
+/* P6: what can be read of the arbiter: the dump, the totals, the tracepoints. */
 #include <linux/mutex.h>
 #include <linux/string.h>
 
@@ -27,7 +27,7 @@ TEST(ids_of_vms_and_clients_are_never_used_again)
 	}
 	x = assign(b, 0);
 	EXPECT_EQ(dump_of(x).vm_id, vm_id + 1);
-	/* One of the same VM gets a new id, and the VM's. */
+	/* A second client of that VM gets a new id, and the VM keeps its own. */
 	x = assign(b, 0);
 	EXPECT_EQ(dump_of(x).vm_id, vm_id + 1);
 	EXPECT_EQ(dump_of(x).id, id + 2);
@@ -43,7 +43,7 @@ TEST(fields_of_a_holder)
 	x = assign(a, 1);
 	x->client.gsi = 77;
 	x->client.devid = 5;
-	attach(x, 9);
+	add_producer(x, 9);
 	broker_count_signal(&x->client);
 	broker_count_signal(&x->client);
 	broker_count_injection(&x->client, VLPI_BROKER_WHY_THREAD);
@@ -138,7 +138,7 @@ TEST(dump_in_pages)
 	next_page(&cursor, 3, 3, 4, true);
 	next_page(&cursor, 3, 1, 7, false);
 	next_page(&cursor, 3, 0, 0, false);
-	/* A page that is just full is the last one all the same. */
+	/* A page that is just full may be the last. */
 	cursor = 0;
 	next_page(&cursor, 7, 7, 1, false);
 	cursor = 6;
@@ -159,7 +159,7 @@ TEST(dump_while_clients_come_and_go)
 	for (i = 0; i < 5; i++)
 		x[i] = assign(a, 0);
 	next_page(&cursor, 2, 2, 1, true);
-	/* The last one read, and the next to be read. */
+	/* The last one that was read, and the next to be read. */
 	deassign(x[1]);
 	deassign(x[2]);
 	next_page(&cursor, 1, 1, 4, true);
@@ -217,7 +217,7 @@ TEST(generation_changes_with_each_change)
 	changed();
 	x = assign(a, 0);
 	EXPECT(changed());
-	attach(x, 1);
+	add_producer(x, 1);
 	EXPECT(changed());
 	y = source(a, 0, 2);
 	EXPECT(changed());
@@ -227,12 +227,12 @@ TEST(generation_changes_with_each_change)
 	settle();
 	EXPECT(changed());
 	leave(y);
-	detach(y);
+	del_producer(y);
 	EXPECT(changed());
 	deassign(y);
 	EXPECT(changed());
 	leave(x);
-	detach(x);
+	del_producer(x);
 	EXPECT(changed());
 	deassign(x);
 	EXPECT(changed());
@@ -258,7 +258,7 @@ TEST(counters_of_a_life)
 	guest_discards(a, 0);
 	guest_maps(a, 0, LPI);
 	settle();
-	detach(x);
+	del_producer(x);
 	broker_count_dead_stray();
 	now = info();
 	EXPECT_EQ(now.connects, 3);
@@ -302,7 +302,7 @@ TEST(tracepoints_tell_what_happens)
 	broker_gate(2, a, LPI, false);
 	EXPECT_STR(fake_traced(), "gate_refuse");
 	host.revoke_does_nothing = true;
-	detach(x);
+	del_producer(x);
 	EXPECT_STR(fake_traced(), "demote unmap forced_unmap grant promote");
 	host.revoke_does_nothing = false;
 	guest_discards(a, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the tests that are named, or all. TAP on stdout; 1 if one failed.
+ * Runs the tests that are named, or all. TAP on stdout; ends with 1 if a test failed.
  */
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tests in TAP, each in a process of its own: the arbiter's books are static, and a bug ends it. */
+/* Tests in TAP, each in a process of its own: the arbiter's data is static, and a bug ends it. */
 #ifndef UNIT_UNIT_H
 #define UNIT_UNIT_H
 
@@ -27,7 +27,7 @@ void unit_failed(void);
 	static void name(void)
 
 #define TEST(name)	TEST_(name, false)
-/* One that shows that the shim or the fake sees a bug: it has to end with "# BUG:". */
+/* Shows that the fake kernel or the fake host sees a bug: the test has to end with "# BUG:". */
 #define TEST_BUG(name)	TEST_(name, true)
 
 #define FAIL(fmt, ...) \
@@ -47,7 +47,7 @@ void unit_failed(void);
 		FAIL("%s is \"%s\", not \"%s\"", #value, value_, expected_); \
 } while (0)
 
-/* What the host did since this was last asked, all of it. */
+/* All that the host did since this was last asked. */
 #define EXPECT_DID(expected)	EXPECT_STR(fake_did(), expected)
 
 #define EXPECT_STATE(irqfd, expected, errno_) do { \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks for one thread: nobody ever waits, so taking one that is held is a deadlock. Each lock is
- * of a class, by the name it is declared with; unit/kernel.c has the order of the classes.
+ * Locks for one thread: there is no other to wait for, so taking one that is held is a deadlock.
+ * Each lock is of a class, named as it is declared; fake_kernel.c has the order of the classes.
  */
 #ifndef UNIT_LINUX_LOCKDEP_H
 #define UNIT_LINUX_LOCKDEP_H

@@ -15,7 +15,7 @@ void kfree(const void *object);
 
 /* The allocation that fails: 1 the next, 0 none. It is 0 again when it has failed. */
 extern unsigned int fail_allocation;
-/* Or whoever is asked before each of them. */
+/* Or a function that is asked before each of them. */
 extern bool (*allocation_fails)(void);
 /* Objects that are allocated now. */
 extern unsigned int nr_allocated;
