@@ -3,11 +3,12 @@
  * vlpi_broker's arbitration, for spin: what src/broker.c, src/its_shim.c, src/fallback.c and
  * src/irqbypass_hook.c do, against a KVM, an irqchip, guests and VMMs that do whatever they may, in
  * any order and without end. Each inline and each proctype names the function that it stands for.
- * docs/model.md says what is left out; tests/arbiter/model/run runs it.
+ * docs/model.md says what is left out; tests/arbiter/model/run runs it. "Event" is the guest's
+ * EventID here.
  *
  * One step here (a statement, or an atomic block) is what runs under one raw lock, or under KVM's
- * its_lock or irq_lock for as long as nobody else can see a half of it. Where the code holds a lock
- * over several steps, the lock is a variable.
+ * its_lock or irq_lock for as long as no other process can see a half of it. Where the code holds a
+ * lock over several steps, the lock is a variable.
  *
  * Sizes:   NP producers (each with its host IRQ, eventfd and irqfd), NVM VMs, NL vINTIDs and NE
  *	    events in each.
@@ -46,7 +47,7 @@
 #define UNRESOLVED	4
 #define NOT_MSI		5
 
-/* What a grant says: 0; to be placed anew; an error that passes by itself; one that does not. */
+/* What a grant returns: 0; to be placed anew; an error that passes by itself; one that does not. */
 #define OK		0
 #define AGAIN		1			/* -EAGAIN */
 #define SOFT		2			/* -ENOMEM, -EBUSY, -ENXIO */
@@ -60,7 +61,7 @@ bool off[NVM];				/* its->enabled, and the LPIs' enable bit */
 bool dying[NVM];			/* kvm_vm_release() has begun */
 bool upd[NVM];				/* kvm_irq_routing_update() has run, and its hook has not ended */
 bool its[NVM];				/* its_lock, where it is held over several steps */
-bool irql[NS];				/* irq_lock of an LPI, the same */
+bool irql[NS];				/* irq_lock of an LPI, where it is */
 byte hw[NS];				/* KVM's belief: 0, or 1 + vgic_irq.host_irq */
 
 /* The irqchip. A host IRQ is physical, or forwarded to an LPI. */
@@ -73,7 +74,7 @@ bool leaving[NP];			/* list_empty(&irqfd->list) */
 byte vm[NP];
 byte route[NP];				/* irq_entry: the event, or NONE for what is no MSI */
 
-/* --- struct vb_client, struct vb_port -------------------------------------------------------- */
+/* --- struct vb_client, struct vb_proxy -------------------------------------------------------- */
 
 bool prod[NP];				/* host_irq != 0, booked */
 byte slot[NP] = NONE;
@@ -84,24 +85,24 @@ bool rel[NP];				/* tried != releases */
 bool granting[NP];
 bool revoking[NP];
 bool mapped[NP];
-byte seen[NP];				/* port->seen */
-byte gev[NP] = NONE;				/* port->granted, of a holder */
+byte seen[NP];				/* proxy->seen */
+byte gev[NP] = NONE;			/* proxy->granted, of a holder */
 #ifdef EDGES
 bool due[NP];				/* unsettled */
-bool girq[NP];				/* port->granted_irq != NULL, of a holder */
+bool girq[NP];				/* proxy->granted_irq != NULL, of a holder */
 #endif
 
 /* --- struct vb_slot -------------------------------------------------------------------------- */
 
 byte holder[NS] = NONE;
-byte smapped[NS] = NONE;			/* slot->mapped */
+byte smapped[NS] = NONE;		/* slot->mapped */
 bool served[NS];
 byte raiser[NS] = NONE;
-byte slot_lock[NS];			/* who has slot->lock: 0, or 1 + the process */
+byte slot_lock[NS];			/* holder of slot->lock: 0, or 1 + the process */
 
 /* --- the rest of broker.c and irqbypass_hook.c ----------------------------------------------- */
 
-byte arbiter;				/* the mutex, and irqbypass's, which its holders have as well */
+byte arbiter;				/* the arbiter's mutex and irqbypass's, which go together */
 /*
  * vm->changes != vm->seen. The arbiter's look ends it, unless something has changed since the look
  * began. Only broker_raise(), which is not here, can see that it lasts until the look is over.
@@ -109,12 +110,12 @@ byte arbiter;				/* the mutex, and irqbypass's, which its holders have as well *
 bool dirty[NVM];
 bool unsettled;
 bool stuck;
-byte trying;				/* 1 + the client that is being tried: what is given up meanwhile counts */
+byte trying;				/* 1 + the client being tried: releases meanwhile count */
 bool kick;				/* the work is queued, at once or with a delay */
 
 /*
- * What nobody can come between, or where it makes no difference: the next step begins where KVM's
- * its_lock is taken, or where somebody else may have changed what is looked at.
+ * What no other process can come between, or where it makes no difference: the next step begins
+ * where KVM's its_lock is taken, or where another process may have changed what is looked at.
  */
 #define STEP	atomic {
 #define END	}
@@ -126,18 +127,16 @@ bool kick;				/* the work is queued, at once or with a delay */
 #define LOCK_RAISE_TOO(s)	skip
 #define UNLOCK_RAISE_TOO(s)	skip
 
-/*
- * What an assertion is about, for the error that spin prints. All are 0, and stay it.
- */
+/* What an assertion is about, for the error that spin prints. All are 0, and stay 0. */
 hidden byte P1_one_host_irq, P2_edge_lost, P3_idle, P4_left_forwarded, P4_left_in_books;
 hidden byte P4_left_in_kvm, books_differ, gate_open, guest_refused, kvm_warns, raised_physical;
 
 /* --- instruments ----------------------------------------------------------------------------- */
 
 /*
- * With BUDGET the world begins with NP producers attached, in any way, to events that are mapped,
- * and that many things happen to it, in any order, with whatever follows from them. Without, it
- * begins empty, and there is no end to what happens.
+ * With BUDGET the world begins with NP producers connected, in any way, to irqfds whose events are
+ * mapped. BUDGET things happen to it, in any order, with all that follows from them. Without BUDGET
+ * it begins empty, and there is no end to what happens.
  */
 #ifdef BUDGET
 byte left;
@@ -148,7 +147,7 @@ byte left;
 #define HAPPENS		calm = false
 #endif
 
-/* The kick's work is on, and has found everything as it was, so another look would too. */
+/* The kick's work has run and changed nothing, so another look would change nothing either. */
 bool calm;
 #define CHANGED		calm = false
 
@@ -158,14 +157,14 @@ bool guest_on[NVM];
 
 #ifdef EDGES
 /*
- * One edge is followed at a time; which one is anybody's choice, so what holds for it holds for all.
- * @mask: vLPIs at which the guest may see it, 0 if there is nothing to be shown; @hwp, @swp: those
- * of them that are pending, in the hardware, or in KVM's books. Whatever was pending before the edge
- * counts as taken by the guest just before it.
+ * One edge is followed at a time. Spin tries each, so what holds for one holds for all.
+ * @mask: vLPIs at which the guest may see the edge, 0 where none has to. @hwp, @swp: those of them
+ * that are pending, in the hardware and in KVM's books. An interrupt that was pending before the
+ * edge counts as taken by the guest just before it.
  */
 byte edge;				/* where it is, see E_* */
 byte edge_of;				/* the irqfd that it is signalled to now */
-byte edge_slot = NONE;				/* what broker_lock_slot() has read */
+byte edge_slot = NONE;			/* what broker_lock_slot() has read */
 bool bounced;				/* it was raised through a physical interrupt */
 byte tracked;				/* the source */
 byte mask;
@@ -255,8 +254,8 @@ inline note_release()
 			 (st[c] == UNMAPPABLE && slot[c] != NONE && holder[slot[c]] == NONE && \
 			  MAY_WORK_NOW(c)))
 
-/* note_settled() */
-inline note_settled(c)
+/* note_unsettled() */
+inline note_unsettled(c)
 {
 	if
 	:: st[c] == UNMAPPABLE -> stuck = true
@@ -408,7 +407,7 @@ inline forget_granted(c)
 #endif
 }
 
-/* slot_try(). @r: what came of it; q: whom it was, and then the next in the queue who may have it */
+/* slot_try(). @r: its result; @q: the client tried, and then the next in the queue to be tried */
 inline slot_try(s, r)
 {
 	STEP
@@ -544,7 +543,7 @@ inline slot_fill(s)
 				do
 				:: m < NP ->
 					if
-					:: slot[m] == s -> note_settled(m)
+					:: slot[m] == s -> note_unsettled(m)
 					:: else
 					fi;
 					m++
@@ -676,7 +675,7 @@ inline leave_ends(s)
 
 /*
  * rb_erase() in slot_leave(): the next client with this key gets a new slot, with a mutex of its
- * own. A fallback that has a reference goes on with the old one, which nobody else looks at.
+ * own. A fallback that has a reference goes on with the old slot, which no other process looks at.
  */
 inline slot_is_gone(s)
 {
@@ -878,7 +877,7 @@ inline shim_grant(c, r)
 #endif
 }
 
-/* watch(), the part before the irqchip acts is broker_unmapped(); @b: nobody expected it */
+/* watch(), the part before the irqchip acts is broker_unmapped(); @b: KVM unmaps by itself */
 inline watch_ends(c, s, b)
 {
 	atomic {
@@ -1076,7 +1075,7 @@ inline edge_ends()
 	bounced = false
 }
 
-/* Nobody has a right to the edge any more. */
+/* No LPI is owed the edge any more. */
 inline forgive()
 {
 	mask = 0;
@@ -1108,7 +1107,7 @@ inline forgive()
 				 mapped[c] && slot[c] == (s) && BELIEVES(s, c) && served[s] && \
 				 raiser[s] == (c) && st[c] == HOLDER)
 
-/* P3, never idle; and all books are of one mind */
+/* P3, never idle; and the books agree */
 #define SLOT_IS_RIGHT(s)	assert(P3_idle || !ANY(COULD_HAVE, s) || ANY(IS_FORWARDED_TO, s)); \
 				assert(books_differ || (ANY(IS_FORWARDED_TO, s) -> ANY(IS_HOLDER_OF, s) : \
 				       (holder[s] == NONE && smapped[s] == NONE && \
@@ -1121,7 +1120,7 @@ inline forgive()
 #define SLOTS_ARE_RIGHT		SLOT_IS_RIGHT(0); SLOT_IS_RIGHT(1); SLOT_IS_RIGHT(2); SLOT_IS_RIGHT(3)
 #endif
 
-/* P2: nothing lost. What was followed has arrived, or nobody has a right to it any more. */
+/* P2: nothing lost. The edge that was followed has arrived, or no LPI is owed it any more. */
 #ifdef EDGES
 #define EDGE_HAS_ARRIVED	assert(P2_edge_lost || !mask || (hwp | swp)); forgive()
 #else
@@ -1181,16 +1180,17 @@ inline nothing_left(c)
 #define CAN_REMOVE(c)	(life[c] == 2)
 
 /*
- * What broker_add_client(), broker_add_producer(), broker_del_producer(), broker_remove_client() and rearbitrate_vm() do, in
- * this order, each a part of it: slot_leave(), place(), fill(), note_settled().
+ * What broker_add_client(), broker_add_producer(), broker_del_producer(), broker_remove_client() and
+ * rearbitrate_vm() do, each a part of this, in this order: slot_leave(), place(), fill(),
+ * note_unsettled().
  */
 #define J_ADD		0	/* place(c) */
 #define J_CONNECT	1	/* arbitrate(c): place(c), fill() */
-#define J_DETACH	2	/* slot_leave(c), ledger_unbook(c), arbitrate(c) unless it is leaving */
-#define J_SHUT_DOWN	3	/* the same where there is a producer */
+#define J_DISCONNECT	2	/* slot_leave(c), ledger_unbook(c), arbitrate(c) unless it is leaving */
+#define J_SHUT_DOWN	3	/* as J_DISCONNECT, where there is a producer */
 #define J_REMOVE	4	/* slot_leave(c) */
 #define J_ROUTES	5	/* rearbitrate_vm(v), whose route has changed */
-#define J_KICK		6	/* rearbitrate_vm(v) for each, all if dirty, else who is unsettled */
+#define J_KICK		6	/* rearbitrate_vm(v) for each: all clients if dirty, else the unsettled */
 
 /* The clients of rearbitrate_vm()'s @is_to_be, in any order; or c alone */
 #define IS_TO_BE(x)	((todo & (1 << x)) && \
@@ -1242,8 +1242,8 @@ inline forget_client(c)
 	vm[c] = 0
 }
 
-/* What broker_add_client() and broker_add_producer() come to, with nobody else about */
-inline begin_attached(c, s)
+/* What broker_add_client() and broker_add_producer() come to, with no other process about */
+inline begin_connected(c, s)
 {
 	life[c] = 1;
 	prod[c] = true;
@@ -1317,7 +1317,7 @@ active [JOBS] proctype jobs()
 			:: s + 1 < NVM * NE -> s++
 			:: break
 			od;
-			begin_attached(c, s);
+			begin_connected(c, s);
 			c++
 		:: else -> break
 		od;
@@ -1330,7 +1330,7 @@ active [JOBS] proctype jobs()
 
 end:	do
 	:: if
-	   /* KVM_IRQFD: register_kvm_consumer(), port_new(), broker_add_client() */
+	   /* KVM_IRQFD: register_kvm_consumer(), proxy_new(), broker_add_client() */
 	   :: atomic {
 		/* Irqfds that are not there are all alike: the first of them will do. */
 		PICK(MAY_HAPPEN && JOB_MAY_BEGIN && SOME_VM_LIVES, IS_FIRST_FREE, c);
@@ -1369,7 +1369,7 @@ end:	do
 		PICK(MAY_HAPPEN && JOB_MAY_BEGIN, CAN_DETACH, c);
 		HAPPENS;
 		job_on = true;
-		what = J_DETACH
+		what = J_DISCONNECT
 	      }
 #ifdef TEARDOWN
 	   /* irqfd_shutdown(), unregister_consumer(), and the producer with it if it was there */
@@ -1380,7 +1380,7 @@ end:	do
 		job_on = true;
 		what = J_SHUT_DOWN
 	      }
-	   /* port_end(), broker_remove_client() */
+	   /* proxy_end(), broker_remove_client() */
 	   :: atomic {
 		PICK(JOB_MAY_BEGIN, CAN_REMOVE, c);
 		CHANGED;
@@ -1422,7 +1422,7 @@ end:	do
 		:: else
 		fi;
 		fills = all;
-		leaves = (what == J_REMOVE || what == J_DETACH || (what == J_SHUT_DOWN && prod[c]))
+		leaves = (what == J_REMOVE || what == J_DISCONNECT || (what == J_SHUT_DOWN && prod[c]))
 	   END;
 again:	   do
 	   :: STEP
@@ -1483,8 +1483,8 @@ again:	   do
 		:: k < NP ->
 			if
 			:: what < J_ROUTES && k == c && life[k] == 1 && !(what > J_CONNECT && leaving[c]) ->
-				note_settled(k)
-			:: what >= J_ROUTES && IS_OF_VM(k, v) -> note_settled(k)
+				note_unsettled(k)
+			:: what >= J_ROUTES && IS_OF_VM(k, v) -> note_unsettled(k)
 			:: else
 			fi;
 			k++
@@ -1652,7 +1652,7 @@ end:	do
 	   }
 
 #ifdef OFF
-	/* GITS_CTLR.Enabled, and LPIs: nobody tells when the ITS is switched on. */
+	/* GITS_CTLR.Enabled, and LPIs: no hook tells when the ITS is switched on. */
 	:: atomic {
 		MAY_HAPPEN && !its[v] && !dying[v];
 		off[v] = !off[v];
@@ -1846,7 +1846,7 @@ active proctype source()
 	bool taken;
 
 end:	do
-	/* The device fires, or somebody writes to the eventfd. */
+	/* The device fires, or user space writes to the eventfd. */
 	:: atomic {
 		PICK(edge == E_NONE && !mask, MAY_FIRE, c);
 		CHANGED;
@@ -1980,7 +1980,7 @@ end:	do
 #endif
 
 /* ============================================================================================= */
-/* Nothing is under way, and nobody will come back. */
+/* Nothing is under way, and no kick is queued. */
 active proctype judge()
 {
 end:	do
