@@ -115,7 +115,8 @@ static bool vcpus_blocked(void)
  * Nothing but the interrupt itself wakes the guest here: settle(), and whatever else speaks to the
  * guest, rings it.
  */
-VM_TEST_F(blocked, is_woken_by_each)
+FAILS_ON_STOCK("blocked.is_woken_by_each", "7.3");
+VM_TEST_F(blocked, is_woken_by_each, "H19")
 {
 	struct sharers *sh = &self->sh;
 
@@ -142,7 +143,7 @@ VM_TEST_F(blocked, is_woken_by_each)
 }
 
 /* It is on its way into, or out of, its sleep. */
-VM_TEST_F(blocked, is_woken_as_it_falls_asleep)
+VM_TEST_F(blocked, is_woken_as_it_falls_asleep, "H19")
 {
 	struct sharers *sh = &self->sh;
 
@@ -162,7 +163,7 @@ VM_TEST_F(blocked, is_woken_as_it_falls_asleep)
 	EXPECT_SOURCES("afterwards");
 }
 
-VM_TEST_F(blocked, is_woken_by_hand)
+VM_TEST_F(blocked, is_woken_by_hand, "H19")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
@@ -182,7 +183,7 @@ VM_TEST_F(blocked, is_woken_by_hand)
 }
 
 /* Hands change while it sleeps; what is raised for that may wake it, and nothing else has to. */
-VM_TEST_F(blocked, is_woken_by_who_comes_next)
+VM_TEST_F(blocked, is_woken_by_who_comes_next, "H19")
 {
 	struct sharers *sh = &self->sh;
 
@@ -207,7 +208,7 @@ VM_TEST_F(blocked, is_woken_by_who_comes_next)
 }
 
 /* A guest that never sleeps needs no doorbell. */
-VM_TEST_F(blocked, never)
+VM_TEST_F(blocked, never, "H19")
 {
 	struct sharers *sh = &self->sh;
 	long long bells;
@@ -269,7 +270,7 @@ FIXTURE_TEARDOWN(offline)
 	sharers_free(&self->sh);
 }
 
-VM_TEST_F(offline, while_all_fire)
+VM_TEST_F(offline, while_all_fire, "H20")
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -295,7 +296,8 @@ VM_TEST_F(offline, while_all_fire)
 }
 
 /* Who is no longer forwarded is aimed at a CPU that is on. */
-VM_TEST_F(offline, then_each_leaves)
+FAILS_ON_STOCK("offline.then_each_leaves", "7.3");
+VM_TEST_F(offline, then_each_leaves, "H20")
 {
 	struct sharers *sh = &self->sh;
 
@@ -309,7 +311,7 @@ VM_TEST_F(offline, then_each_leaves)
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
 
-VM_TEST_F(offline, then_the_holder_comes_back)
+VM_TEST_F(offline, then_the_holder_comes_back, "H20")
 {
 	struct sharers *sh = &self->sh;
 
@@ -324,7 +326,7 @@ VM_TEST_F(offline, then_the_holder_comes_back)
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
 
-VM_TEST_F(offline, then_vectors_off_and_on)
+VM_TEST_F(offline, then_vectors_off_and_on, "H20")
 {
 	struct sharers *sh = &self->sh;
 
@@ -341,7 +343,7 @@ VM_TEST_F(offline, then_vectors_off_and_on)
 }
 
 /* KVM unmaps the holder by itself. */
-VM_TEST_F(offline, then_discard)
+VM_TEST_F(offline, then_discard, "H20")
 {
 	struct sharers *sh = &self->sh;
 
@@ -358,7 +360,7 @@ VM_TEST_F(offline, then_discard)
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
 
-VM_TEST_F(offline, then_the_vm_ends)
+VM_TEST_F(offline, then_the_vm_ends, "H20")
 {
 	struct sharers *sh = &self->sh;
 
@@ -449,7 +451,7 @@ static void expect_holds_soon(struct __test_metadata *_metadata, struct source *
 	EXPECT_VERDICT(s, DIRECT);
 }
 
-VM_TEST_F(unmappable, next_one_holds)
+VM_TEST_F(unmappable, next_one_holds, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
 	attach(self->edu, self->second, EDU_GSI);
@@ -475,7 +477,8 @@ VM_TEST_F(unmappable, next_one_holds)
 	EXPECT_VERDICT(self->edu, DIRECT);
 }
 
-VM_TEST_F(unmappable, until_the_other_event_leaves)
+FAILS_ON_STOCK("unmappable.until_the_other_event_leaves", "6.1 7.3");
+VM_TEST_F(unmappable, until_the_other_event_leaves, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
 	detach(self->igb[0]);
@@ -488,14 +491,14 @@ VM_TEST_F(unmappable, until_the_other_event_leaves)
 	expect_holds_soon(_metadata, self->igb[0]);
 }
 
-VM_TEST_F(unmappable, until_the_other_event_is_discarded)
+VM_TEST_F(unmappable, until_the_other_event_is_discarded, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
 	guest_discard(self->first, SHARED_DEVID, SHARED_EVENT);
 	expect_holds_soon(_metadata, self->igb[1]);
 }
 
-VM_TEST_F(unmappable, until_the_other_vm_ends)
+VM_TEST_F(unmappable, until_the_other_vm_ends, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
 	vm_free(self->first);
@@ -504,7 +507,7 @@ VM_TEST_F(unmappable, until_the_other_vm_ends)
 }
 
 /* At the latest when the slot is free, or after the next interrupt. */
-VM_TEST_F(unmappable, and_is_promoted_once_it_can_be)
+VM_TEST_F(unmappable, and_is_promoted_once_it_can_be, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
 	attach(self->edu, self->second, EDU_GSI);
@@ -516,4 +519,4 @@ VM_TEST_F(unmappable, and_is_promoted_once_it_can_be)
 	EXPECT_SOURCES("one is left");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -368,26 +368,32 @@ FIXTURE_VARIANT(hostile) {
 FIXTURE_VARIANT_ADD(hostile, irqfds_come_and_go) {
 	.kind = IRQFDS,
 };
+ABOUT_VARIANT("hostile.irqfds_come_and_go", "H5 H11");
 
 FIXTURE_VARIANT_ADD(hostile, routes_change) {
 	.kind = ROUTES,
 };
+ABOUT_VARIANT("hostile.routes_change", "H4 H5 H11");
 
 FIXTURE_VARIANT_ADD(hostile, eventfds_are_closed) {
 	.kind = EVENTFDS,
 };
+ABOUT_VARIANT("hostile.eventfds_are_closed", "H5 H9 H11");
 
 FIXTURE_VARIANT_ADD(hostile, irqfds_are_resampled) {
 	.kind = RESAMPLE,
 };
+ABOUT_VARIANT("hostile.irqfds_are_resampled", "H5 H11 H15");
 
 FIXTURE_VARIANT_ADD(hostile, two_vms_have_them) {
 	.kind = TWIN,
 };
+ABOUT_VARIANT("hostile.two_vms_have_them", "H5 H11 H14");
 
 FIXTURE_VARIANT_ADD(hostile, a_cpu_goes_offline) {
 	.kind = CPUS,
 };
+ABOUT_VARIANT("hostile.a_cpu_goes_offline", "H5 H11 H20");
 
 FIXTURE_SETUP(hostile)
 {
@@ -422,7 +428,7 @@ FIXTURE_TEARDOWN(hostile)
 		EXPECT_EQ(0, klog_count(self->klog, "cut here"));	\
 	} while (0)
 
-TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200)
+VM_TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200, "H5 H11")
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -439,7 +445,7 @@ TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200)
 }
 
 /* The VMM resets the ITS of a guest that goes on. */
-TEST_F_TIMEOUT(hostile, while_the_its_is_reset, 7200)
+VM_TEST_F_TIMEOUT(hostile, while_the_its_is_reset, 7200, "H5 H11")
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -495,7 +501,7 @@ static bool all_have_left(void)
 	return !info.nr_clients && !info.nr_slots && !info.nr_vms;
 }
 
-TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
+VM_TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200, "H5 H11")
 {
 	unsigned int kills = env_number("VLPI_HOSTILE_KILLS", 3);
 	struct sharers *sh = &self->sh;
@@ -523,4 +529,4 @@ TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
 	EXPECT_IN_PLACE(sh, "a new VM has them");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -1470,7 +1470,7 @@ FIXTURE_TEARDOWN(schedule)
 	vm_free(vm);
 }
 
-TEST_F_TIMEOUT(schedule, run, 900)
+VM_TEST_F_TIMEOUT(schedule, run, 900, "H2 H3 H4 H5 H8 H10 H12 H13")
 {
 	unsigned int ops = env_number("VLPI_SCHEDULE_OPS", NR_OPS);
 	uint64_t begin = now_ms();
@@ -1488,4 +1488,4 @@ TEST_F_TIMEOUT(schedule, run, 900)
 	     (unsigned long long)(now_ms() - begin), m->woken);
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN
