@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -126,9 +125,7 @@ static void twin_end(struct nuisance *n)
 
 static void resample_begin(struct nuisance *n)
 {
-	n->resample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->resample < 0)
-		die("eventfd: %m");
+	n->resample = eventfd_new();
 }
 
 /* This thread alone touches the routes, until it has ended. */
@@ -183,9 +180,9 @@ static bool eventfds_turn(struct nuisance *n)
 {
 	unsigned int i = rng_below(&n->rng, SOURCES);
 	struct source *s = n->sh->src[i];
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = eventfd_new();
 
-	if (fd < 0 || dup3(fd, s->eventfd, O_CLOEXEC) < 0)
+	if (dup3(fd, s->eventfd, O_CLOEXEC) < 0)
 		die("a new eventfd for %s: %m", s->bdf);
 	close(fd);
 	source_rearm(s);

@@ -10,18 +10,8 @@
 
 #define ROUNDS			50
 
-static uint64_t taken(struct sharers *sh)
-{
-	return guest_count(sh->vm, SHARED_INTID);
-}
-
-static bool takes(struct sharers *sh, uint64_t before)
-{
-	return guest_takes(sh->vm, SHARED_INTID, before);
-}
-
 #define EXPECT_TAKEN(sh, before, ...)					\
-	EXPECT_TRUE(takes(sh, before)) {				\
+	EXPECT_TRUE(sharers_takes(sh, before)) {				\
 		TH_LOG(__VA_ARGS__);					\
 	}
 
@@ -74,14 +64,14 @@ VM_TEST_F(pending, masked, "H8")
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
 	detach(sh->src[variant->leaves]);
 	if (variant->comes_back)
 		sharers_attach(sh, variant->leaves);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "the edge that was pending is lost");
 	EXPECT_SOURCES("afterwards");
@@ -93,14 +83,14 @@ VM_TEST_F(pending, disabled, "H8")
 	uint64_t before;
 
 	guest_enable(sh->vm, SHARED_INTID, false);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
 	detach(sh->src[variant->leaves]);
 	if (variant->comes_back)
 		sharers_attach(sh, variant->leaves);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	EXPECT_TAKEN(sh, before, "the edge that was pending is lost");
 	EXPECT_SOURCES("afterwards");
@@ -129,11 +119,11 @@ VM_TEST_F(first, msi_pending_while_granted, "H8")
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	ASSERT_LT(0, try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT));
 	sharers_attach(sh, 0);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "the MSI that was pending is lost");
 	EXPECT_SOURCES("afterwards");
@@ -143,11 +133,11 @@ VM_TEST_F(first, msi_pending_while_granted, "H8")
 VM_TEST_F(first, fired_before_attached, "H8")
 {
 	struct sharers *sh = &self->sh;
-	uint64_t before = taken(sh);
+	uint64_t before = sharers_count(sh);
 
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		EXPECT_VERDICT(sh->src[i], HOST);
-		before = taken(sh);
+		before = sharers_count(sh);
 		sharers_attach(sh, i);
 		EXPECT_TAKEN(sh, before, "source %u fired before it was attached: lost", i + 1);
 	}
@@ -205,10 +195,10 @@ VM_TEST_F(handover, fires_and_leaves_at_once, "H8")
 		uint64_t before;
 
 		settle();
-		before = taken(sh);
+		before = sharers_count(sh);
 		source_fire(sh->src[i]);
 		change_hands(sh, i);
-		if (!takes(sh, before))
+		if (!sharers_takes(sh, before))
 			lost++;
 	}
 	EXPECT_EQ(0, lost) {
@@ -246,7 +236,7 @@ VM_TEST_F(handover, fires_while_it_leaves, "H8")
 		uint64_t before;
 
 		settle();
-		before = taken(sh);
+		before = sharers_count(sh);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, shoot, &shot));
 		pthread_barrier_wait(&go);
 		/* A different moment each time, from at once to after the edge. */
@@ -254,7 +244,7 @@ VM_TEST_F(handover, fires_while_it_leaves, "H8")
 			sched_yield();
 		change_hands(sh, i);
 		pthread_join(thread, NULL);
-		if (!takes(sh, before))
+		if (!sharers_takes(sh, before))
 			lost++;
 	}
 	EXPECT_EQ(0, lost) {
@@ -284,7 +274,7 @@ VM_TEST_F(alone, fires_masked_and_leaves, "H8")
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[0]);
 	settle();
 	detach(sh->src[0]);
@@ -327,10 +317,10 @@ VM_TEST_F(unable, lpi_disabled, "H21")
 	uint64_t before;
 
 	guest_enable(sh->vm, SHARED_INTID, false);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	EXPECT_TAKEN(sh, before, "raised while the LPI was disabled: lost");
 	EXPECT_SOURCES("afterwards");
@@ -342,10 +332,10 @@ VM_TEST_F(unable, interrupts_masked, "H21")
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "raised while interrupts were masked: lost");
 	EXPECT_SOURCES("afterwards");

@@ -251,13 +251,6 @@ static void switch_first(struct vm *vm, bool lpis, bool its, bool on)
 		guest_its(vm, on);
 }
 
-static bool holds(struct source *s)
-{
-	struct vlpi_broker_client c;
-
-	return broker_client(s, &c) && c.state == VLPI_BROKER_HOLDER;
-}
-
 /* The first VM loses its sources while KVM can find nothing to unmap, and then is as it was. */
 FIXTURE_SETUP(reuse)
 {
@@ -285,7 +278,7 @@ FIXTURE_SETUP(reuse)
 	switch_first(self->first, variant->lpis_off, variant->its_off, true);
 	/* P3: no interrupt is needed for it. */
 	if (broker_loaded() && variant->one_stays)
-		wait_for(holds(self->src[variant->moved]), "the one that stays holds the first VM's vLPI");
+		wait_for(broker_holds(self->src[variant->moved]), "the one that stays holds the first VM's vLPI");
 	EXPECT_SOURCES("moved to the second VM");
 	if (broker_loaded())
 		broker_info(&self->info);

@@ -101,11 +101,7 @@ static void vectors_mask(struct sharers *sh, unsigned int mask, bool on)
 /* As the broker says, or else as sources_wrong() saw it last. */
 static bool holds(struct source *s)
 {
-	struct vlpi_broker_client c;
-
-	if (broker_loaded())
-		return broker_client(s, &c) && c.state == VLPI_BROKER_HOLDER;
-	return s->last == DIRECT;
+	return broker_loaded() ? broker_holds(s) : s->last == DIRECT;
 }
 
 /* Which of the three; 0 if nobody holds their vLPI. */

@@ -22,11 +22,10 @@ static bool counts_instructions(void)
 /* The number of sources that hold their slot now. */
 static unsigned int holders(struct sharers *sh)
 {
-	struct vlpi_broker_client client;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < sh->nr; i++)
-		n += broker_client(sh->src[i], &client) && client.state == VLPI_BROKER_HOLDER;
+		n += broker_holds(sh->src[i]);
 	return n;
 }
 
