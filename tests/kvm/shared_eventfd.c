@@ -14,12 +14,10 @@
 
 FIXTURE(twice) {
 	struct sharers sh;
-	bool was_loaded;
 };
 
 FIXTURE_SETUP(twice)
 {
-	self->was_loaded = broker_loaded();
 	sharers_new(&self->sh, "twice", 0, 3);
 	EXPECT_SOURCES("three attached");
 }
