@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * read() and poll() of /dev/vlpi_broker: the latest changes come in order, whole, each once, and
- * who waits for one is woken by it.
+ * a reader that waits for one is woken by it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -84,7 +84,7 @@ FIXTURE_SETUP(events)
 	sharers_prepare(&self->sh, "events", 0, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		self->irq[i] = source_host_irq(self->sh.src[i]);
-	settle();
+	await_effects();
 	drain(self->fd);
 }
 
@@ -144,15 +144,15 @@ static uint64_t vm_id_of(struct source *s)
 	return c.vm_id;
 }
 
-VM_TEST_F(events, changes_in_order)
+VM_TEST_F(events, changes_in_order, "P6")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before = now_ns(), seq;
 	unsigned int n;
 
 	EXPECT_FALSE(is_readable(self->fd));
-	sharers_attach_all(sh);
-	settle();
+	sharers_assign_all(sh);
+	await_effects();
 	self->vm = vm_id_of(sh->src[0]);
 	EXPECT_TRUE(is_readable(self->fd));
 	n = take(self->fd, self->got, MOST);
@@ -166,7 +166,7 @@ VM_TEST_F(events, changes_in_order)
 	seq = self->got[n - 1].seq;
 
 	EXPECT_FALSE(is_readable(self->fd));
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	n = take(self->fd, self->got, MOST);
 	EXPECT_RECORDS(n, EVENT(DEMOTE, LEFT, 0, SHARED_INTID),
 		       EVENT(UNMAP, REVOKED, 0, SHARED_INTID), EVENT(GRANT, LEFT, 1, SHARED_INTID),
@@ -175,15 +175,15 @@ VM_TEST_F(events, changes_in_order)
 	EXPECT_EQ(seq + 1, self->got[0].seq);
 }
 
-/* The errno is positive, and what nobody asked for is told of as well. */
-VM_TEST_F(events, guest_discards)
+/* The errno is positive, and a change that no call has asked for is told of as well. */
+VM_TEST_F(events, guest_discards, "P6")
 {
 	struct sharers *sh = &self->sh;
 	unsigned int n = 0, unmaps = 0, failed;
 	struct wait w;
 
-	sharers_attach_all(sh);
-	settle();
+	sharers_assign_all(sh);
+	await_effects();
 	drain(self->fd);
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	wait_begin(&w);
@@ -209,7 +209,7 @@ VM_TEST_F(events, guest_discards)
 	EXPECT_EQ(1, unmaps);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 struct sleeper {
 	pthread_t thread;
@@ -273,7 +273,7 @@ static void sleeper_end(struct sleeper *s)
 	close(s->fd);
 }
 
-VM_TEST_F(events, wakes_who_waits)
+VM_TEST_F(events, wakes_who_waits, "P6")
 {
 	struct sleeper reads, polls;
 	char byte[RECORD];
@@ -284,11 +284,11 @@ VM_TEST_F(events, wakes_who_waits)
 	for (unsigned int i = 0; i < 20; i++) {
 		sleeper_start(&reads, false);
 		sleeper_start(&polls, true);
-		settle();
+		await_effects();
 		ASSERT_FALSE(has_ended(&reads) || has_ended(&polls)) {
 			TH_LOG("no event, and they have not waited");
 		}
-		sharers_attach(&self->sh, 0);
+		sharers_assign(&self->sh, 0);
 		wait_for(has_ended(&reads), "a read has been woken by the first event");
 		wait_for(has_ended(&polls), "a poll has been woken by the first event");
 		EXPECT_EQ(RECORD, reads.ret);
@@ -297,7 +297,7 @@ VM_TEST_F(events, wakes_who_waits)
 		EXPECT_EQ(1, polls.ret);
 		sleeper_end(&reads);
 		sleeper_end(&polls);
-		detach(self->sh.src[0]);
+		source_deassign(self->sh.src[0]);
 	}
 }
 
@@ -306,7 +306,7 @@ static void do_nothing(int sig)
 	(void)sig;
 }
 
-VM_TEST_F(events, a_signal_interrupts)
+VM_TEST_F(events, a_signal_interrupts, "P6")
 {
 	struct sigaction sa = { .sa_handler = do_nothing };
 	struct sleeper s;
@@ -321,9 +321,9 @@ VM_TEST_F(events, a_signal_interrupts)
 	sleeper_end(&s);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
-VM_TEST_F(events, whole_records_only)
+VM_TEST_F(events, whole_records_only, "P6")
 {
 	char buf[3 * RECORD];
 	struct iovec halves[] = {
@@ -331,7 +331,7 @@ VM_TEST_F(events, whole_records_only)
 	};
 	uint64_t first;
 
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	for (unsigned int size = 0; size < RECORD; size++) {
 		EXPECT_EQ(-1, read(self->fd, buf, size));
 		EXPECT_EQ(EINVAL, errno);
@@ -353,7 +353,7 @@ VM_TEST_F(events, whole_records_only)
 }
 
 /* What did not reach the reader is not lost. */
-VM_TEST_F(events, bad_pointers_lose_nothing)
+VM_TEST_F(events, bad_pointers_lose_nothing, "P6")
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -364,7 +364,7 @@ VM_TEST_F(events, bad_pointers_lose_nothing)
 
 	ASSERT_NE(MAP_FAILED, two);
 	ASSERT_EQ(0, mprotect(two + page, page, PROT_NONE));
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	EXPECT_EQ(-1, syscall(SYS_read, self->fd, NULL, 4 * RECORD));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, read(self->fd, two + page, RECORD));
@@ -388,7 +388,7 @@ VM_TEST_F(events, bad_pointers_lose_nothing)
 }
 
 /* Two open files, and a copy of one of them. */
-VM_TEST_F(events, positions)
+VM_TEST_F(events, positions, "P6")
 {
 	struct vlpi_broker_event e;
 	int other = open_device(O_NONBLOCK), same;
@@ -397,7 +397,7 @@ VM_TEST_F(events, positions)
 	drain(other);
 	same = dup(other);
 	ASSERT_LE(0, same);
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	ASSERT_EQ(RECORD, read(self->fd, &e, RECORD));
 	first = e.seq;
 	ASSERT_EQ(RECORD, read(self->fd, &e, RECORD));
@@ -452,7 +452,7 @@ static void *share(void *arg)
 }
 
 /* Each record goes to one of them. */
-VM_TEST_F(events, threads_share_a_position)
+VM_TEST_F(events, threads_share_a_position, "P6")
 {
 	static unsigned int seen[MOST];
 	struct sharing s[THREADS];
@@ -460,7 +460,7 @@ VM_TEST_F(events, threads_share_a_position)
 	bool stop = false;
 	uint64_t first;
 
-	sharers_attach(&self->sh, 0);
+	sharers_assign(&self->sh, 0);
 	n = take(self->fd, self->got, MOST);
 	ASSERT_LT(0, n);
 	first = self->got[n - 1].seq + 1;
@@ -472,8 +472,8 @@ VM_TEST_F(events, threads_share_a_position)
 		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, share, &s[i]));
 	}
 	for (unsigned int i = 0; i < 100; i++) {
-		detach(self->sh.src[0]);
-		sharers_attach(&self->sh, 0);
+		source_deassign(self->sh.src[0]);
+		sharers_assign(&self->sh, 0);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -482,7 +482,7 @@ VM_TEST_F(events, threads_share_a_position)
 		note("thread %u has read %u", i, s[i].nr);
 		nr += s[i].nr;
 	}
-	/* Attach and grant, demote and unmap, each time. */
+	/* Connect and grant, demote and unmap, each time. */
 	EXPECT_EQ(400, nr);
 	for (unsigned int i = 0; i < nr && i < MOST; i++) {
 		EXPECT_EQ(1, seen[i]) {
@@ -491,14 +491,14 @@ VM_TEST_F(events, threads_share_a_position)
 	}
 }
 
-/* Who is overtaken is told of as many as have been overwritten, and so is who comes late. */
-VM_TEST_F(events, overtaken)
+/* A reader that is overtaken is told how many are overwritten, and so is one that comes late. */
+VM_TEST_F(events, overtaken, "P6")
 {
 	int slow = open_device(O_NONBLOCK), late;
 	uint64_t last, first;
 	unsigned int n, made = 0;
 
-	sharers_attach(&self->sh, 1);
+	sharers_assign(&self->sh, 1);
 	n = take(slow, self->got, MOST);
 	ASSERT_LT(0, n);
 	last = self->got[n - 1].seq;
@@ -506,9 +506,9 @@ VM_TEST_F(events, overtaken)
 	first = last + 1;
 	while (made < KEPT + 100) {
 		if (self->sh.src[0]->vm)
-			detach(self->sh.src[0]);
+			source_deassign(self->sh.src[0]);
 		else
-			sharers_attach(&self->sh, 0);
+			sharers_assign(&self->sh, 0);
 		n = take(self->fd, self->got, MOST);
 		for (unsigned int i = 0; i < n; i++) {
 			EXPECT_EQ(last + i + 1, self->got[i].seq);
@@ -532,7 +532,7 @@ VM_TEST_F(events, overtaken)
 }
 
 /* What happens while the module is loaded is recorded already. */
-VM_TEST_F(events, begin_with_the_load)
+VM_TEST_F(events, begin_with_the_load, "P6")
 {
 	unsigned int n, connects = 0, grants = 0;
 
@@ -540,7 +540,7 @@ VM_TEST_F(events, begin_with_the_load)
 	self->fd = -1;
 	vm_sentinel(self->sh.vm, false);
 	wait_for(!broker_unload(), "the module can be unloaded");
-	sharers_attach(&self->sh, 0);
+	sharers_assign(&self->sh, 0);
 	ASSERT_EQ(0, broker_load());
 	vm_sentinel(self->sh.vm, true);
 	self->fd = open_device(O_NONBLOCK);
@@ -558,4 +558,4 @@ VM_TEST_F(events, begin_with_the_load)
 	EXPECT_EQ(1, grants);
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -74,8 +74,8 @@ FIXTURE_SETUP(trace)
 	sharers_prepare(&self->sh, "trace", 0, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		self->irq[i] = source_host_irq(self->sh.src[i]);
-	sharers_attach_all(&self->sh);
-	settle();
+	sharers_assign_all(&self->sh);
+	await_effects();
 }
 
 FIXTURE_TEARDOWN(trace)
@@ -84,7 +84,7 @@ FIXTURE_TEARDOWN(trace)
 	write_tracing("events/vlpi_broker/enable", "0");
 }
 
-VM_TEST_F(trace, first_gets_it_others_wait)
+VM_TEST_F(trace, first_gets_it_others_wait, "P6")
 {
 	int *irq = self->irq;
 
@@ -96,19 +96,19 @@ VM_TEST_F(trace, first_gets_it_others_wait)
 	EXPECT_EVENTS(1, "wait", "held", irq[2], SHARED_INTID);
 }
 
-VM_TEST_F(trace, holder_leaves)
+VM_TEST_F(trace, holder_leaves, "P6")
 {
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
 
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	EXPECT_EVENTS(1, "demote", "left", irq[0], SHARED_INTID);
 	EXPECT_EVENTS(1, "unmap", "revoked", irq[0], SHARED_INTID);
 	EXPECT_EVENTS(1, "grant", "left", irq[1], SHARED_INTID);
 	EXPECT_EVENTS(1, "promote", "left", irq[1], SHARED_INTID);
 }
 
-VM_TEST_F(trace, route_changes)
+VM_TEST_F(trace, route_changes, "P6")
 {
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
@@ -118,7 +118,7 @@ VM_TEST_F(trace, route_changes)
 	EXPECT_EVENTS(1, "promote", "rerouted", irq[1], SHARED_INTID);
 }
 
-VM_TEST_F(trace, waiter_fires)
+VM_TEST_F(trace, waiter_fires, "P6")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before = guest_count(sh->vm, SHARED_INTID);
@@ -130,12 +130,12 @@ VM_TEST_F(trace, waiter_fires)
 	fclose(f);
 	source_fire(sh->src[2]);
 	guest_wait_irq(sh->vm, SHARED_INTID, before, "a waiter has fired");
-	settle();
+	await_effects();
 	EXPECT_EVENTS(1, "fallback_signal", "held", self->irq[2], SHARED_INTID);
 	EXPECT_EVENTS(1, "fallback_inject", mode, self->irq[2], SHARED_INTID);
 }
 
-VM_TEST_F(trace, guest_discards)
+VM_TEST_F(trace, guest_discards, "P6")
 {
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
@@ -150,14 +150,14 @@ VM_TEST_F(trace, guest_discards)
 }
 
 /* KVM up to 6.12 unmaps nothing while the guest has its ITS off; the broker does. */
-VM_TEST_F(trace, its_off_and_detached)
+VM_TEST_F(trace, its_off_and_detached, "P6")
 {
 	struct sharers *sh = &self->sh;
 	struct vlpi_broker_info before, after;
 
 	broker_info(&before);
 	guest_its(sh->vm, false);
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	broker_info(&after);
 	EXPECT_EVENTS(after.forced_unmaps - before.forced_unmaps, "forced_unmap", "leaked",
 		      self->irq[0], SHARED_INTID);
@@ -165,7 +165,7 @@ VM_TEST_F(trace, its_off_and_detached)
 }
 
 /* What perf, trace-cmd and bpftrace read. */
-VM_TEST_F(trace, formats_are_told)
+VM_TEST_F(trace, formats_are_told, "P6")
 {
 	static const char * const fields[] = { "vm;", "vintid;", "host_irq;", "why;", "error;" };
 	char path[128], line[512];
@@ -186,4 +186,4 @@ VM_TEST_F(trace, formats_are_told)
 	}
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

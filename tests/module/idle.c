@@ -3,9 +3,9 @@
  * P3: a vLPI with a producer that can be mapped is not idle for more than 100 ms, whatever made it
  * mappable, with no interrupt; and nothing looks for work where there is none.
  *
- * The time is that of the host's clock. It says something about the kernel only where the lab counts
- * instructions (tests/lab/run --icount); elsewhere it is for the eye, and only that the slot is filled
- * at all is checked.
+ * The time is that of the host's clock. It says something about the kernel only where the lab
+ * counts instructions (tests/lab/run --icount); elsewhere it is for the eye, and only that the
+ * slot is filled at all is checked.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -22,11 +22,10 @@ static bool counts_instructions(void)
 /* The number of sources that hold their slot now. */
 static unsigned int holders(struct sharers *sh)
 {
-	struct vlpi_broker_client client;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < sh->nr; i++)
-		n += broker_client(sh->src[i], &client) && client.state == VLPI_BROKER_HOLDER;
+		n += broker_holds(sh->src[i]);
 	return n;
 }
 
@@ -61,16 +60,16 @@ static void expect_soon(struct __test_metadata *_metadata, struct sharers *sh, u
 	}
 }
 
-VM_TEST_F(idle, after_the_holder_leaves)
+VM_TEST_F(idle, after_the_holder_leaves, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since = now_ns();
 
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	expect_soon(_metadata, sh, since, "the holder has left");
 }
 
-VM_TEST_F(idle, after_discard_and_map)
+VM_TEST_F(idle, after_discard_and_map, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -83,7 +82,7 @@ VM_TEST_F(idle, after_discard_and_map)
 }
 
 /* The LPI is there all the time, for another event: nothing in KVM says that this one has come. */
-VM_TEST_F(idle, after_map_to_an_lpi_that_lives)
+VM_TEST_F(idle, after_map_to_an_lpi_that_lives, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -99,14 +98,14 @@ VM_TEST_F(idle, after_map_to_an_lpi_that_lives)
 }
 
 /* They come while the ITS is off. */
-VM_TEST_F(idle, after_the_its_is_switched_on)
+VM_TEST_F(idle, after_the_its_is_switched_on, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
 
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	guest_its(sh->vm, false);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_EQ(0, holders(sh));
 	/* As late as the back-off makes it. */
 	usleep(500 * 1000);
@@ -116,16 +115,16 @@ VM_TEST_F(idle, after_the_its_is_switched_on)
 	expect_soon(_metadata, sh, since, "the ITS is on");
 }
 
-VM_TEST_F(idle, after_the_collection_is_mapped)
+VM_TEST_F(idle, after_the_collection_is_mapped, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
 
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	guest_mapc(sh->vm, 0, false);
 	sharers_map(sh);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_EQ(0, holders(sh));
 	usleep(500 * 1000);
 	since = now_ns();
@@ -133,7 +132,7 @@ VM_TEST_F(idle, after_the_collection_is_mapped)
 	expect_soon(_metadata, sh, since, "the collection is mapped");
 }
 
-VM_TEST_F(idle, after_a_change_of_route)
+VM_TEST_F(idle, after_a_change_of_route, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -165,8 +164,8 @@ static unsigned int looks(void)
 }
 
 /*
- * A timer of the broker's ends in a work of the broker's, and the longest runs 80 ms: where there is
- * none in a second, no timer runs.
+ * A timer of the broker's ends in a work of the broker's, and the longest runs 80 ms: where there
+ * is none in a second, no timer runs.
  */
 static unsigned int looks_in_a_second(void)
 {
@@ -181,17 +180,17 @@ static unsigned int looks_in_a_second(void)
 	return n;
 }
 
-VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none)
+VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none, "P3")
 {
 	struct sharers *sh = &self->sh;
 
-	EXPECT_SOURCES("all attached");
-	wait_for(!looks_in_a_second(), "all is settled, and nobody looks");
+	EXPECT_SOURCES("all assigned");
+	wait_for(!looks_in_a_second(), "all is settled, and the broker looks no more");
 	EXPECT_EQ(0, looks_in_a_second());
 	/* And the instrument sees them where there are some. */
 	guest_its(sh->vm, false);
-	sharers_detach_all(sh);
-	sharers_attach_all(sh);
+	sharers_deassign_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_LT(0, looks_in_a_second());
 	guest_its(sh->vm, true);
 	wait_for(holders(sh) == 1, "somebody holds the slot");
@@ -199,13 +198,13 @@ VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none)
 }
 
 /* An interrupt is a reason to look: the one after it is direct. */
-VM_TEST_F(idle, an_interrupt_is_a_reason_to_look)
+VM_TEST_F(idle, an_interrupt_is_a_reason_to_look, "P3")
 {
 	struct sharers *sh = &self->sh;
 
 	guest_its(sh->vm, false);
-	sharers_detach_all(sh);
-	sharers_attach_all(sh);
+	sharers_deassign_all(sh);
+	sharers_assign_all(sh);
 	usleep(500 * 1000);
 	guest_its(sh->vm, true);
 	source_fire(sh->src[1]);
@@ -213,4 +212,4 @@ VM_TEST_F(idle, an_interrupt_is_a_reason_to_look)
 	EXPECT_SOURCES("after an interrupt");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN
