@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "array_size.h"
+#include "ask.h"
+#include "complain.h"
 #include "table.h"
 #include "text.h"
 #include "vlpictl.h"
@@ -226,23 +228,21 @@ int cmd_dump(int argc, char *argv[])
 	if (output_columns(&out, &table))
 		return EXIT_USAGE;
 
-	fd = client_open();
+	fd = ask_open();
 	if (fd < 0)
 		return EXIT_FAILED;
 	/* INFO first: it says whether the rest is in an ABI that we understand. */
-	ret = client_info(fd, &info);
+	ret = ask_info(fd, &info);
 	if (!ret)
-		ret = client_dump(fd, &snap);
-	client_close(fd);
+		ret = ask_clients(fd, &snap);
+	ask_close(fd);
 	if (ret)
 		return EXIT_FAILED;
 
-	if (keep_matching(&snap, &filter))
-		snapshot_sort(&snap);
-	else if (out.mode == OUT_TABLE)
+	if (!keep_matching(&snap, &filter) && out.mode == OUT_TABLE)
 		complain(filter.by_vm || filter.by_vintid ?
 			 "no client matches" : "no client: no irqfd has come to the broker");
 	ret = print(&out, &snap);
-	snapshot_free(&snap);
+	free(snap.clients);
 	return ret ? EXIT_FAILED : EXIT_OK;
 }

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "array_size.h"
+#include "ask.h"
+#include "complain.h"
 #include "table.h"
 #include "text.h"
 #include "vlpictl.h"
@@ -98,7 +100,7 @@ static int take(int fd, struct piece *piece)
 	while (piece->nr + EVENTS_AT_ONCE <= MAX_EVENTS) {
 		const struct vlpi_broker_event *got = piece->events + piece->nr;
 
-		n = client_events(fd, piece->events + piece->nr, piece->last);
+		n = ask_events(fd, piece->events + piece->nr, piece->last);
 		if (n <= 0)
 			return n;
 		for (int i = 0; i < n; i++) {
@@ -137,7 +139,7 @@ static int follow(int fd, struct output *out, struct piece *piece)
 				return -1;
 			out->noheadings = true;
 		}
-		if (client_wait(fd) || take(fd, piece))
+		if (ask_wait(fd) || take(fd, piece))
 			return -1;
 	}
 }
@@ -185,14 +187,14 @@ int cmd_events(int argc, char *argv[])
 		return EXIT_FAILED;
 	}
 	ret = -1;
-	fd = client_open();
+	fd = ask_open();
 	if (fd >= 0) {
-		ret = client_info(fd, &info);
+		ret = ask_info(fd, &info);
 		if (!ret)
 			ret = take(fd, &piece);
 		if (!ret && goes_on)
 			ret = follow(fd, &out, &piece);
-		client_close(fd);
+		ask_close(fd);
 	}
 	if (!ret) {
 		if (!piece.nr && out.mode == OUT_TABLE)

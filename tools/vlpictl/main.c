@@ -6,9 +6,10 @@
  * "vlpictl status"; so is one that begins with an option.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
+#include "array_size.h"
+#include "complain.h"
 #include "vlpictl.h"
 
 static int cmd_help(int argc, char *argv[]);
@@ -25,18 +26,6 @@ static const struct command {
 	{ "events", cmd_events, help_events, "the latest changes, one line each; --follow waits for more" },
 	{ "help", cmd_help, help_help, "this text, or that of one subcommand" },
 };
-
-void complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	fflush(stdout);
-	fputs("vlpictl: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-}
 
 static const struct command *find_command(const char *name)
 {

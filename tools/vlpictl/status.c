@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "array_size.h"
+#include "ask.h"
+#include "complain.h"
 #include "table.h"
 #include "text.h"
 #include "vlpictl.h"
@@ -143,7 +145,6 @@ static int add_up(struct report *r)
 	const struct vlpi_broker_client *c = r->snap.clients;
 	size_t i, begin;
 
-	snapshot_sort(&r->snap);
 	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
 	if (!r->vms) {
 		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
@@ -368,13 +369,13 @@ int cmd_status(int argc, char *argv[])
 	if (output_columns(&out, &table))
 		return EXIT_USAGE;
 
-	fd = client_open();
+	fd = ask_open();
 	if (fd < 0)
 		return EXIT_FAILED;
-	ret = client_info(fd, &r.info);
+	ret = ask_info(fd, &r.info);
 	if (!ret)
-		ret = client_dump(fd, &r.snap);
-	client_close(fd);
+		ret = ask_clients(fd, &r.snap);
+	ask_close(fd);
 	if (ret)
 		return EXIT_FAILED;
 
@@ -382,6 +383,6 @@ int cmd_status(int argc, char *argv[])
 	if (!ret)
 		ret = print(&out, &r);
 	free(r.vms);
-	snapshot_free(&r.snap);
+	free(r.snap.clients);
 	return ret ? EXIT_FAILED : EXIT_OK;
 }

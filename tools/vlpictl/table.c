@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "table.h"
 #include "vlpictl.h"
 

@@ -12,8 +12,8 @@
 
 #include <linux/vlpi_broker.h>
 
+#include "array_size.h"
 #include "text.h"
-#include "vlpictl.h"
 
 /* Write up to @n bytes, or up to the first NUL; @out has TEXT_SIZE(@n). */
 void text_escape(char *out, const char *bytes, size_t n)

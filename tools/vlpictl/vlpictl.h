@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of vlpictl share: exit statuses, complaints and the subcommands. */
+/* What the files of vlpictl share: exit statuses and the subcommands. */
 #ifndef VLPICTL_H
 #define VLPICTL_H
 
@@ -15,11 +15,6 @@
  * away or changes its meaning; a new member doesn't raise it.
  */
 #define JSON_FORMAT	1
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
-/* One line on stderr: "vlpictl: ...". */
-void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A subcommand gets its own argv: argv[0] is its name. Returns an exit status. */
 int cmd_status(int argc, char *argv[]);

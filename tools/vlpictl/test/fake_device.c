@@ -4,10 +4,14 @@
  * real one refuses, so that a wrong request fails the test as well as a wrong reading.
  */
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../client.h"
+#include <linux/vlpi_broker.h>
+
+#include "../device.h"
 
 #define MANY	9000
 
