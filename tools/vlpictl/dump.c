@@ -13,6 +13,7 @@
 #include "array_size.h"
 #include "ask.h"
 #include "complain.h"
+#include "json.h"
 #include "table.h"
 #include "text.h"
 #include "vlpictl.h"
@@ -121,6 +122,7 @@ _Static_assert(TEXT_SIZE(sizeof(((struct vlpi_broker_client *)0)->vm_name)) <= C
 	       "raise CELL_SIZE");
 
 static const struct table table = {
+	.name = "clients",
 	.columns = columns,
 	.nr_columns = ARRAY_SIZE(columns),
 	.cell = cell,
@@ -176,16 +178,21 @@ static size_t keep_matching(struct snapshot *snap, const struct filter *filter)
 
 static int print(const struct output *out, const struct snapshot *snap)
 {
-	int ret;
+	const struct rows rows = { snap->clients, snap->nr, sizeof(*snap->clients) };
 
-	if (out->mode == OUT_JSON)
-		printf("{\n   \"format\": %d,\n   \"command\": \"dump\",\n   \"generation\": %" PRIu64
-		       ",\n   \"consistent\": %s,\n   \"clients\": ",
-		       JSON_FORMAT, snap->generation, snap->consistent ? "true" : "false");
-	ret = table_print(&table, out, snap->clients, snap->nr, sizeof(*snap->clients));
-	if (out->mode == OUT_JSON)
-		fputs("\n}\n", stdout);
-	return ret;
+	if (out->mode == OUT_JSON) {
+		struct json j = { .to = stdout };
+
+		json_open(&j, NULL, '{');
+		json_number(&j, "format", JSON_FORMAT);
+		json_string(&j, "command", "dump");
+		json_number(&j, "generation", snap->generation);
+		json_bool(&j, "consistent", snap->consistent);
+		table_json(&table, out, &rows, &j);
+		json_close(&j, '}');
+		return 0;
+	}
+	return table_print(&table, out, &rows);
 }
 
 int cmd_dump(int argc, char *argv[])

@@ -13,6 +13,7 @@
 #include "array_size.h"
 #include "ask.h"
 #include "complain.h"
+#include "json.h"
 #include "table.h"
 #include "text.h"
 #include "vlpictl.h"
@@ -71,6 +72,7 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 }
 
 static const struct table table = {
+	.name = "events",
 	.columns = columns,
 	.nr_columns = ARRAY_SIZE(columns),
 	.cell = cell,
@@ -115,19 +117,23 @@ static int take(int fd, struct piece *piece)
 
 static int print(const struct output *out, const struct piece *piece)
 {
-	int ret;
+	const struct rows rows = { piece->events, piece->nr, sizeof(*piece->events) };
 
-	if (piece->overwritten && out->mode != OUT_JSON)
+	if (out->mode == OUT_JSON) {
+		struct json j = { .to = stdout };
+
+		json_open(&j, NULL, '{');
+		json_number(&j, "format", JSON_FORMAT);
+		json_string(&j, "command", "events");
+		json_number(&j, "overwritten", piece->overwritten);
+		table_json(&table, out, &rows, &j);
+		json_close(&j, '}');
+		return 0;
+	}
+	if (piece->overwritten)
 		complain("%" PRIu64 " events were overwritten before they were read: "
 			 "see the jump in SEQ", piece->overwritten);
-	if (out->mode == OUT_JSON)
-		printf("{\n   \"format\": %d,\n   \"command\": \"events\",\n   \"overwritten\": %" PRIu64
-		       ",\n   \"events\": ",
-		       JSON_FORMAT, piece->overwritten);
-	ret = table_print(&table, out, piece->events, piece->nr, sizeof(*piece->events));
-	if (out->mode == OUT_JSON)
-		fputs("\n}\n", stdout);
-	return ret;
+	return table_print(&table, out, &rows);
 }
 
 /* Returns on an error only. */

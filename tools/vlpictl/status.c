@@ -12,6 +12,7 @@
 #include "array_size.h"
 #include "ask.h"
 #include "complain.h"
+#include "json.h"
 #include "table.h"
 #include "text.h"
 #include "vlpictl.h"
@@ -108,6 +109,7 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 }
 
 static const struct table table = {
+	.name = "vms",
 	.columns = columns,
 	.nr_columns = ARRAY_SIZE(columns),
 	.cell = cell,
@@ -213,31 +215,33 @@ static unsigned int judge(const struct report *r, uint64_t count[NR_ATT])
 	return nr;
 }
 
+/* With a blank for each '_' on the screen. */
+static const struct {
+	const char *name;
+	size_t offset;
+} totals[] = {
+#define TOTAL(field)	{ #field, offsetof(struct vlpi_broker_info, field) }
+	TOTAL(connects), TOTAL(grants), TOTAL(promotions), TOTAL(revokes),
+	TOTAL(grant_failures), TOTAL(gate_refusals), TOTAL(unmaps_behind), TOTAL(forced_unmaps),
+	TOTAL(repairs), TOTAL(signals), TOTAL(injections),
+#undef TOTAL
+};
+
+static uint64_t total(const struct vlpi_broker_info *info, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)info + totals[i].offset, sizeof(value));
+	return value;
+}
+
 static void print_totals(const struct vlpi_broker_info *info)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} totals[] = {
-		{ "connects", info->connects },
-		{ "grants", info->grants },
-		{ "promotions", info->promotions },
-		{ "revokes", info->revokes },
-		{ "grant failures", info->grant_failures },
-		{ "gate refusals", info->gate_refusals },
-		{ "unmaps behind", info->unmaps_behind },
-		{ "forced unmaps", info->forced_unmaps },
-		{ "repairs", info->repairs },
-		{ "signals", info->signals },
-		{ "injections", info->injections },
-	};
-
 	for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
-		if (i % 4 == 0)
-			printf("%-12s", i ? "\n" : "since load:");
-		/* The newline took one of the twelve. */
-		printf("%s%s %" PRIu64, i % 4 ? ", " : i ? " " : "", totals[i].name,
-		       totals[i].value);
+		fputs(!i ? "since load: " : i % 4 ? ", " : "\n            ", stdout);
+		for (const char *p = totals[i].name; *p; p++)
+			putchar(*p == '_' ? ' ' : *p);
+		printf(" %" PRIu64, total(info, i));
 	}
 	putchar('\n');
 }
@@ -273,71 +277,74 @@ static void print_screen(const struct report *r)
 		putchar('\n');
 }
 
-static void print_json_attention(const uint64_t count[NR_ATT])
+static void json_attention(struct json *j, const uint64_t count[NR_ATT])
 {
-	const char *separator = "";
-
-	fputs("   \"attention\": [", stdout);
+	json_open(j, "attention", '[');
 	for (int i = 0; i < NR_ATT; i++) {
 		if (!count[i])
 			continue;
-		printf("%s\n      {\"code\": ", separator);
-		text_json(stdout, attention[i].code);
-		printf(", \"count\": %" PRIu64 ", \"what\": ", count[i]);
-		text_json(stdout, attention[i].what);
-		fputs(", \"remedy\": ", stdout);
-		text_json(stdout, attention[i].remedy);
-		putchar('}');
-		separator = ",";
+		json_open(j, NULL, '{');
+		json_string(j, "code", attention[i].code);
+		json_number(j, "count", count[i]);
+		json_string(j, "what", attention[i].what);
+		json_string(j, "remedy", attention[i].remedy);
+		json_close(j, '}');
 	}
-	fputs(*separator ? "\n   ],\n" : "],\n", stdout);
+	json_close(j, ']');
 }
 
-static void print_json_head(const struct report *r)
+static void json_members(struct json *j, const struct report *r)
 {
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
 	uint64_t count[NR_ATT];
 
-	printf("{\n   \"format\": %d,\n   \"command\": \"status\",\n   \"verdict\": \"%s\",\n",
-	       JSON_FORMAT, judge(r, count) ? "attention" : "ok");
-	print_json_attention(count);
+	json_string(j, "verdict", judge(r, count) ? "attention" : "ok");
+	json_attention(j, count);
+
 	text_escape(version, info->version, sizeof(info->version));
-	fputs("   \"module\": {\"version\": ", stdout);
-	text_json(stdout, version);
-	printf(", \"abi\": %" PRIu32 "},\n", info->abi_version);
-	printf("   \"now\": {\"vms\": %" PRIu32 ", \"slots\": %" PRIu32 ", \"held\": %" PRIu32
-	       ", \"clients\": %" PRIu32 ", \"waiters\": %" PRIu32 ", \"reassign\": %" PRIu32
-	       ", \"dead_strays\": %" PRIu32 "},\n",
-	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
-	       info->nr_reassign, info->nr_dead_strays);
-	printf("   \"totals\": {\"connects\": %" PRIu64 ", \"grants\": %" PRIu64
-	       ", \"promotions\": %" PRIu64 ", \"revokes\": %" PRIu64
-	       ", \"grant_failures\": %" PRIu64 ", \"gate_refusals\": %" PRIu64 ",\n",
-	       (uint64_t)info->connects, (uint64_t)info->grants, (uint64_t)info->promotions,
-	       (uint64_t)info->revokes, (uint64_t)info->grant_failures,
-	       (uint64_t)info->gate_refusals);
-	printf("      \"unmaps_behind\": %" PRIu64 ", \"forced_unmaps\": %" PRIu64
-	       ", \"repairs\": %" PRIu64 ", \"signals\": %" PRIu64 ", \"injections\": %" PRIu64
-	       "},\n",
-	       (uint64_t)info->unmaps_behind, (uint64_t)info->forced_unmaps,
-	       (uint64_t)info->repairs, (uint64_t)info->signals, (uint64_t)info->injections);
-	printf("   \"generation\": %" PRIu64 ",\n   \"consistent\": %s,\n   \"vms\": ",
-	       r->snap.generation, r->snap.consistent ? "true" : "false");
+	json_open(j, "module", '{');
+	json_string(j, "version", version);
+	json_number(j, "abi", info->abi_version);
+	json_close(j, '}');
+
+	json_open(j, "now", '{');
+	json_number(j, "vms", info->nr_vms);
+	json_number(j, "slots", info->nr_slots);
+	json_number(j, "held", info->nr_held);
+	json_number(j, "clients", info->nr_clients);
+	json_number(j, "waiters", info->nr_waiters);
+	json_number(j, "reassign", info->nr_reassign);
+	json_number(j, "dead_strays", info->nr_dead_strays);
+	json_close(j, '}');
+
+	json_open(j, "totals", '{');
+	for (size_t i = 0; i < ARRAY_SIZE(totals); i++)
+		json_number(j, totals[i].name, total(info, i));
+	json_close(j, '}');
+
+	json_number(j, "generation", r->snap.generation);
+	json_bool(j, "consistent", r->snap.consistent);
 }
 
 static int print(const struct output *out, const struct report *r)
 {
-	int ret;
+	const struct rows rows = { r->vms, r->nr_vms, sizeof(*r->vms) };
 
+	if (out->mode == OUT_JSON) {
+		struct json j = { .to = stdout };
+
+		json_open(&j, NULL, '{');
+		json_number(&j, "format", JSON_FORMAT);
+		json_string(&j, "command", "status");
+		json_members(&j, r);
+		table_json(&table, out, &rows, &j);
+		json_close(&j, '}');
+		return 0;
+	}
 	if (out->mode == OUT_TABLE)
 		print_screen(r);
-	else if (out->mode == OUT_JSON)
-		print_json_head(r);
-	ret = table_print(&table, out, r->vms, r->nr_vms, sizeof(*r->vms));
-	if (out->mode == OUT_JSON)
-		fputs("\n}\n", stdout);
-	return ret;
+	return table_print(&table, out, &rows);
 }
 
 void help_status(FILE *f)

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include <linux/vlpi_broker.h>
 
@@ -137,16 +138,4 @@ void text_error(char *out, size_t len, uint32_t error)
 		}
 	}
 	snprintf(out, len, "errno-%" PRIu32, error);
-}
-
-/* @s as a JSON string; it is printable ASCII already. */
-void text_json(FILE *f, const char *s)
-{
-	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', f);
-		fputc(*s, f);
-	}
-	fputc('"', f);
 }

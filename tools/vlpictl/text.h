@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 /* Room for @n bytes when each of them needs escaping. */
 #define TEXT_SIZE(n)	(4 * (n) + 1)
@@ -17,6 +16,5 @@ void text_state(char *out, size_t len, uint32_t state);
 void text_event(char *out, size_t len, uint32_t type);
 void text_why(char *out, size_t len, uint32_t why);
 void text_error(char *out, size_t len, uint32_t error);
-void text_json(FILE *f, const char *s);
 
 #endif

@@ -87,6 +87,8 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 }
 
 suite() {
+	json_writer
+
 	# what an operator sees
 	v two-vms
 	expect "bare command is status, verdict first" 0 out '^ok: 3 of 4 vLPIs injected directly, 3 waiters'
@@ -360,16 +362,58 @@ fuzz() {
 	fi
 }
 
-build() { # NAME FLAG...
-	bin=$tmp/vlpictl-$1
-	shift
-	src=
-	for f in $SOURCES test/fake_device.c; do
+# All that the writer can write, byte by byte, and as a reader of JSON has it.
+json_writer() {
+	"$bin-json" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	same "writer: layout, escapes, numbers, nesting" <<-'END'
+		{
+		   "quotes": "say \"\\\" {[,:]}",
+		   "controls": "\u0008\u0009\u000a\u001b[m\u007f",
+		   "no_utf8": "a\ufffd\ufffd",
+		   "cut": "qemu-system-\ufffd",
+		   "nothing": "",
+		   "most": 18446744073709551615,
+		   "odd": 9007199254740993,
+		   "least": 0,
+		   "yes": true,
+		   "no": false,
+		   "none": null,
+		   "time": 12.000345,
+		   "empty": [],
+		   "members": {},
+		   "nested": [
+		      [
+		         1,
+		         2
+		      ],
+		      {"a": {"b": true}, "c": 3}
+		   ]
+		}
+		[]
+	END
+	sed -i '$d' "$tmp/out"
+	json "writer: strings come back, and bytes that are no ASCII as U+FFFD" \
+		'[d[k] for k in ("quotes", "controls", "no_utf8", "cut", "nothing")] == ["say \"\\\" {[,:]}", "\b\t\n\x1b[m\x7f", "a\ufffd\ufffd", "qemu-system-\ufffd", ""]'
+	json "writer: 64 bits are exact" '[d[k] for k in ("most", "odd", "least", "time")] == [2**64 - 1, 2**53 + 1, 0, 12.000345]'
+	json "writer: nesting" '[d[k] for k in ("yes", "no", "none", "empty", "members", "nested")] == [True, False, None, [], {}, [[1, 2], {"a": {"b": True}, "c": 3}]]'
+}
+
+compile() { # PROGRAM FLAGS SOURCE...
+	out=$1 flags=$2 src=
+	shift 2
+	for f in "$@"; do
 		src="$src $VLPICTL_SRC$f"
 	done
 	# The flags are meant to be split; the quotes in them are for eval.
+	eval "$CC $CFLAGS_CHECK -O1 -g $flags -o $out $src $LIBS_CHECK" 2>"$tmp/build"
+}
+
+build() { # NAME FLAG...
+	bin=$tmp/vlpictl-$1
+	shift
 	# shellcheck disable=SC2086
-	eval "$CC $CFLAGS_CHECK -O1 -g $* -o $bin $src $LIBS_CHECK" 2>"$tmp/build"
+	compile "$bin" "$*" $SOURCES test/fake_device.c && compile "$bin-json" "$*" test/json_test.c json.c
 }
 
 echo "TAP version 13"
