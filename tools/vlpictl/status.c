@@ -11,34 +11,13 @@
 
 #include "array_size.h"
 #include "ask.h"
+#include "command.h"
 #include "complain.h"
-#include "json.h"
-#include "table.h"
 #include "text.h"
-#include "vlpictl.h"
-
-/* One line of the table: what the clients of one VM add up to. */
-struct vm {
-	const struct vlpi_broker_client *first;
-	uint64_t slots, held, clients, waiters, unmappable, reassign, signals, injections;
-};
-
-/* What no field of INFO says: it takes a look at each slot. */
-struct findings {
-	uint64_t double_maps, mismatches, no_holder, unmappable;
-};
-
-struct report {
-	struct vlpi_broker_info info;
-	struct snapshot snap;
-	struct vm *vms;
-	size_t nr_vms;
-	struct findings found;
-};
 
 enum {
 	COL_VM, COL_PID, COL_NAME, COL_COMM, COL_SLOTS, COL_HELD, COL_WAITERS, COL_SIGNALS,
-	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN,
+	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN, NR_COLUMNS
 };
 
 /* The man page fixes names and meanings. */
@@ -61,63 +40,47 @@ static const struct column columns[] = {
 
 _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 
+/* One line of the table: what the clients of one VM add up to, by column. */
+struct vm {
+	const struct vlpi_broker_client *first;
+	uint64_t sum[NR_COLUMNS];
+};
+
+/* What no field of INFO says: it takes a look at each slot. */
+struct findings {
+	uint64_t double_maps, mismatches, no_holder, unmappable;
+};
+
+static struct report {
+	struct vlpi_broker_info info;
+	struct snapshot snap;
+	struct vm *vms;
+	size_t nr_vms;
+	struct findings found;
+} report;
+
 static bool cell(const void *row, size_t column, char *out, size_t len)
 {
 	const struct vm *vm = row;
-	uint64_t value = 0;
+	const struct vlpi_broker_client *first = vm->first;
 
 	switch (column) {
+	case COL_VM:
+		return text_number(out, len, first->vm_id);
 	case COL_PID:
-		snprintf(out, len, "%" PRId32, vm->first->vm_pid);
+		snprintf(out, len, "%" PRId32, first->vm_pid);
 		return true;
 	case COL_NAME:
-		text_escape(out, vm->first->vm_name, sizeof(vm->first->vm_name));
-		return *out;
+		return text_escape(out, first->vm_name, sizeof(first->vm_name));
 	case COL_COMM:
-		text_escape(out, vm->first->vm_comm, sizeof(vm->first->vm_comm));
-		return *out;
-	case COL_VM:
-		value = vm->first->vm_id;
-		break;
-	case COL_SLOTS:
-		value = vm->slots;
-		break;
-	case COL_HELD:
-		value = vm->held;
-		break;
-	case COL_WAITERS:
-		value = vm->waiters;
-		break;
-	case COL_SIGNALS:
-		value = vm->signals;
-		break;
-	case COL_INJECTIONS:
-		value = vm->injections;
-		break;
-	case COL_CLIENTS:
-		value = vm->clients;
-		break;
-	case COL_UNMAPPABLE:
-		value = vm->unmappable;
-		break;
-	case COL_REASSIGN:
-		value = vm->reassign;
-		break;
+		return text_escape(out, first->vm_comm, sizeof(first->vm_comm));
 	}
-	snprintf(out, len, "%" PRIu64, value);
-	return true;
+	return text_number(out, len, vm->sum[column]);
 }
 
-static const struct table table = {
-	.name = "vms",
-	.columns = columns,
-	.nr_columns = ARRAY_SIZE(columns),
-	.cell = cell,
-};
-
 /* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
-static void add_slot(struct vm *vm, struct findings *found, const struct vlpi_broker_client *c,
-		     size_t nr)
+static void add_slot(uint64_t sum[NR_COLUMNS], struct findings *found,
+		     const struct vlpi_broker_client *c, size_t nr)
 {
 	uint64_t held = 0, waiters = 0, forwarded = 0;
 
@@ -125,19 +88,19 @@ static void add_slot(struct vm *vm, struct findings *found, const struct vlpi_br
 		held += c->state == VLPI_BROKER_HOLDER;
 		waiters += c->state == VLPI_BROKER_WAITER;
 		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
-		vm->clients++;
-		vm->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
-		vm->reassign += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
-		vm->signals += c->signals;
-		vm->injections += c->injections;
+		sum[COL_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		sum[COL_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
+		sum[COL_SIGNALS] += c->signals;
+		sum[COL_INJECTIONS] += c->injections;
 		found->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
 		found->mismatches += client_mismatch(c);
 	}
-	vm->held += held;
-	vm->waiters += waiters;
+	sum[COL_CLIENTS] += nr;
+	sum[COL_HELD] += held;
+	sum[COL_WAITERS] += waiters;
 	if (!c[-1].vintid)
 		return;
-	vm->slots++;
+	sum[COL_SLOTS]++;
 	found->double_maps += forwarded > 1;
 	found->no_holder += waiters && !held;
 }
@@ -158,7 +121,7 @@ static int add_up(struct report *r)
 		for (i = begin + 1; i < r->snap.nr; i++)
 			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
 				break;
-		add_slot(&r->vms[r->nr_vms - 1], &r->found, &c[begin], i - begin);
+		add_slot(r->vms[r->nr_vms - 1].sum, &r->found, &c[begin], i - begin);
 	}
 	return 0;
 }
@@ -246,12 +209,15 @@ static void print_totals(const struct vlpi_broker_info *info)
 	putchar('\n');
 }
 
-static void print_screen(const struct report *r)
+static void preface(enum output_mode mode)
 {
+	const struct report *r = &report;
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
 	uint64_t count[NR_ATT];
 
+	if (mode != OUT_TABLE)
+		return;
 	if (!judge(r, count)) {
 		if (!info->nr_clients)
 			puts("ok: loaded, no client yet");
@@ -293,8 +259,9 @@ static void json_attention(struct json *j, const uint64_t count[NR_ATT])
 	json_close(j, ']');
 }
 
-static void json_members(struct json *j, const struct report *r)
+static void members(struct json *j)
 {
+	const struct report *r = &report;
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
 	uint64_t count[NR_ATT];
@@ -327,69 +294,27 @@ static void json_members(struct json *j, const struct report *r)
 	json_bool(j, "consistent", r->snap.consistent);
 }
 
-static int print(const struct output *out, const struct report *r)
+static int read_report(int fd, const struct vlpi_broker_info *info, struct rows *rows)
 {
-	const struct rows rows = { r->vms, r->nr_vms, sizeof(*r->vms) };
-
-	if (out->mode == OUT_JSON) {
-		struct json j = { .to = stdout };
-
-		json_open(&j, NULL, '{');
-		json_number(&j, "format", JSON_FORMAT);
-		json_string(&j, "command", "status");
-		json_members(&j, r);
-		table_json(&table, out, &rows, &j);
-		json_close(&j, '}');
-		return 0;
-	}
-	if (out->mode == OUT_TABLE)
-		print_screen(r);
-	return table_print(&table, out, &rows);
+	report.info = *info;
+	if (ask_clients(fd, &report.snap) || add_up(&report))
+		return -1;
+	*rows = (struct rows){ report.vms, report.nr_vms, sizeof(*report.vms) };
+	return 0;
 }
 
-void help_status(FILE *f)
-{
-	fputs("Usage: vlpictl [status] [options]\n\n"
-	      "Is all well, what does the broker hold, and one line per VM.\n\n", f);
-	output_help(f, &table);
-}
-
-int cmd_status(int argc, char *argv[])
-{
-	static const struct option options[] = {
+const struct command status_command = {
+	.name = "status",
+	.summary = "is all well, what is held, the VMs (default)",
+	.help = "Usage: vlpictl [status] [options]\n\n"
+		"Is all well, what does the broker hold, and one line per VM.\n\n",
+	.table = { "vms", columns, ARRAY_SIZE(columns), cell },
+	.short_options = OUTPUT_SHORT,
+	.options = (const struct option[]) {
 		OUTPUT_LONG,
 		{ NULL, 0, NULL, 0 }
-	};
-	struct output out = { .mode = OUT_TABLE };
-	struct report r = { .nr_vms = 0 };
-	int opt, fd, ret;
-
-	while ((opt = getopt_long(argc, argv, OUTPUT_SHORT, options, NULL)) != -1) {
-		ret = output_option(&out, opt, help_status);
-		if (ret >= 0)
-			return ret;
-	}
-	if (optind < argc) {
-		complain("status takes no argument \"%s\"; see: vlpictl help", argv[optind]);
-		return EXIT_USAGE;
-	}
-	if (output_columns(&out, &table))
-		return EXIT_USAGE;
-
-	fd = ask_open();
-	if (fd < 0)
-		return EXIT_FAILED;
-	ret = ask_info(fd, &r.info);
-	if (!ret)
-		ret = ask_clients(fd, &r.snap);
-	ask_close(fd);
-	if (ret)
-		return EXIT_FAILED;
-
-	ret = add_up(&r);
-	if (!ret)
-		ret = print(&out, &r);
-	free(r.vms);
-	free(r.snap.clients);
-	return ret ? EXIT_FAILED : EXIT_OK;
-}
+	},
+	.read = read_report,
+	.preface = preface,
+	.members = members,
+};

@@ -6,7 +6,6 @@
 
 #include "complain.h"
 #include "table.h"
-#include "vlpictl.h"
 
 #define NAME_SIZE	32
 
@@ -46,7 +45,7 @@ static int add_named(struct output *out, const struct table *table, const char *
 	return -1;
 }
 
-/* Settle which columns to print. A list that begins with '+' adds to the default. */
+/* Decide which columns to print. A list that begins with '+' adds to the default. */
 int output_columns(struct output *out, const struct table *table)
 {
 	const char *p = out->list;
@@ -71,27 +70,18 @@ int output_columns(struct output *out, const struct table *table)
 	}
 }
 
-/*
- * One option of getopt_long(). Returns -1 to go on, else the exit status to end with now.
- * getopt_long() has already complained about an option that it doesn't know.
- */
-int output_option(struct output *out, int opt, void (*help)(FILE *))
+/* Take an option. Returns 1 where it is none of ours, -1 after a complaint. */
+int output_option(struct output *out, int opt, const char *arg)
 {
 	enum output_mode mode;
 
 	switch (opt) {
 	case 'n':
 		out->noheadings = true;
-		return -1;
+		return 0;
 	case 'o':
-		out->list = optarg;
-		return -1;
-	case 'h':
-		help(stdout);
-		return EXIT_OK;
-	case 'V':
-		puts("vlpictl " VLPICTL_VERSION);
-		return EXIT_OK;
+		out->list = arg;
+		return 0;
 	case 'J':
 		mode = OUT_JSON;
 		break;
@@ -102,18 +92,18 @@ int output_option(struct output *out, int opt, void (*help)(FILE *))
 		mode = OUT_RAW;
 		break;
 	default:
-		return EXIT_USAGE;
+		return 1;
 	}
 	if (out->chosen && out->mode != mode) {
 		complain("--json, --pairs and --raw exclude each other");
-		return EXIT_USAGE;
+		return -1;
 	}
 	out->chosen = true;
 	out->mode = mode;
-	return -1;
+	return 0;
 }
 
-void output_help(FILE *f, const struct table *table)
+void output_help(const struct table *table)
 {
 	fputs(" -J, --json            JSON, for programs\n"
 	      " -P, --pairs           NAME=\"value\" pairs, for a shell\n"
@@ -122,10 +112,10 @@ void output_help(FILE *f, const struct table *table)
 	      " -o, --output COL,...  these columns; +COL,... adds to the default\n"
 	      " -h, --help            this text\n"
 	      " -V, --version         version of vlpictl\n"
-	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", f);
+	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", stdout);
 	for (size_t i = 0; i < table->nr_columns; i++)
-		fprintf(f, " %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',
-			table->columns[i].name, table->columns[i].help);
+		printf(" %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',
+		       table->columns[i].name, table->columns[i].help);
 }
 
 /* An identifier has '_' for '-', so that a shell and jq take it as a name. */

@@ -16,6 +16,7 @@
 #define MAX_COLUMNS	32
 #define CELL_SIZE	160
 
+/* A number is decimal, with a sign or a point where it has one; what is COL_BOOL is yes or no. */
 enum column_type { COL_TEXT, COL_NUMBER, COL_BOOL };
 
 /**
@@ -92,9 +93,9 @@ struct output {
 	{ "help", no_argument, NULL, 'h' },			\
 	{ "version", no_argument, NULL, 'V' }
 
-int output_option(struct output *out, int opt, void (*help)(FILE *));
+int output_option(struct output *out, int opt, const char *arg);
 int output_columns(struct output *out, const struct table *table);
-void output_help(FILE *f, const struct table *table);
+void output_help(const struct table *table);
 
 int table_print(const struct table *table, const struct output *out, const struct rows *rows);
 void table_json(const struct table *table, const struct output *out, const struct rows *rows,

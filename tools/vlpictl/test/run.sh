@@ -105,6 +105,8 @@ suite() {
 	v two-vms status --json
 	json "status --json: format, numbers as numbers" \
 		'd["format"] == 1 and d["verdict"] == "ok" and d["attention"] == [] and d["now"]["held"] == 3 and d["totals"]["signals"] == 400 and d["consistent"] is True and d["vms"][0]["waiters"] == 2 and d["module"]["abi"] == 1'
+	json "status --json: these members, in this order" \
+		'list(d) == "format command verdict attention module now totals generation consistent vms".split() and list(d["now"]) == "vms slots held clients waiters reassign dead_strays".split() and list(d["totals"]) == "connects grants promotions revokes grant_failures gate_refusals unmaps_behind forced_unmaps repairs signals injections".split() and list(d["vms"][0]) == "vm pid name comm slots held waiters signals injections".split()'
 	v empty
 	expect "no client: ok" 0 out '^ok: loaded, no client yet'
 	v empty -J
@@ -168,6 +170,8 @@ suite() {
 	v two-vms dump -J
 	json "dump --json: numbers, booleans and null" \
 		'd["format"] == 1 and d["generation"] == 7 and len(d["clients"]) == 9 and d["clients"][0]["fwd"] is True and d["clients"][0]["vintid"] == 8192 and d["clients"][4]["vintid"] is None and d["clients"][5]["error"] == "ENOENT" and d["clients"][2]["host_irq"] == 53'
+	json "dump --json: these members, in this order" \
+		'list(d) == ["format", "command", "generation", "consistent", "clients"] and list(d["clients"][0]) == "vm pid comm vintid state pos host_irq fwd gsi devid eventid signals injections error note".split()'
 	v two-vms dump --vm 77
 	expect "no match says so" 0 err 'no client matches'
 
@@ -308,19 +312,31 @@ suite() {
 	expect "extra argument of events" 2 err '"extra"'
 	v two-vms status extra
 	expect "extra argument" 2 err '"extra"'
-	for a in help -h --help 'help dump' 'help status' 'help events' 'dump -h' 'events -h' 'status --help'; do
+	for a in 'dump extra' 'events --nonsense' 'status -o NOPE' 'dump --vm x'; do
+		# shellcheck disable=SC2086
+		v enoent $a
+		expect "$a: wrong usage is told before the module is asked" 2 out -
+	done
+	for a in help -h --help 'help help' 'help dump' 'help status' 'help events' 'dump -h' 'events -h' 'status --help'; do
 		# shellcheck disable=SC2086
 		v enoent $a
 		expect "$a needs no module" 0 out '^Usage: vlpictl'
 	done
 	v enoent -V
 	expect "--version" 0 out "^vlpictl $VERSION\$"
+	v enoent dump --version
+	expect "--version of a subcommand" 0 out "^vlpictl $VERSION\$"
 	v two-vms help nonsense
 	expect "help nonsense" 2 err 'no subcommand'
 	if [ -c /dev/full ]; then
-		VLPICTL_FAKE=two-vms $run "$bin" dump >/dev/full 2>"$tmp/err"
-		status=$?
-		expect "a full disk is an error" 1 err "can't write"
+		for c in dump 'events -f'; do
+			# shellcheck disable=SC2086
+			VLPICTL_FAKE=two-vms $run "$bin" $c >/dev/full 2>"$tmp/err"
+			status=$?
+			expect "a full disk is an error: $c" 1 err "can't write"
+			! grep -q waiting "$tmp/err"
+			tap $? "a full disk is the end: $c"
+		done
 	else
 		skip "a full disk is an error" "no /dev/full"
 	fi
