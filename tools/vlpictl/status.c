@@ -156,7 +156,8 @@ static const struct {
 		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
 	[ATT_REASSIGN] = { "reassign",
 		"clients that could not be taken over at load, and work in software",
-		"detach and attach their devices, or restart their VMs (NOTE in: vlpictl dump)" },
+		"deassign and assign their irqfds anew (re-plug the devices), or restart their VMs "
+		"(NOTE in: vlpictl dump)" },
 	[ATT_UNMAPPABLE] = { "unmappable",
 		"clients that KVM or the hardware turned down",
 		"see ERROR in: vlpictl dump" },

@@ -248,7 +248,7 @@ static int ask_dump(struct vlpi_broker_dump *arg)
 	} else if (fake("disorder")) {
 		buf[1].id = buf[0].id;
 	} else if (fake("loop")) {
-		/* The cursor stays behind: the same clients would come for ever. */
+		/* The cursor stays behind: the module would answer with these clients for ever. */
 		arg->cursor = 1;
 		arg->more = 1;
 	}
@@ -270,7 +270,7 @@ static const struct vlpi_broker_event events[] = {
 
 static size_t events_read, events_there = NR_EVENTS;
 
-/* One record, with a tail that nobody knows where the module has grown. */
+/* One record, with a tail that vlpictl doesn't know where the module has grown. */
 static size_t put_event(char *to)
 {
 	struct vlpi_broker_event e;

@@ -118,7 +118,7 @@ suite() {
 
 	v attention
 	expect "dead strays: reboot" 0 out '^attention: host IRQs .* is gone: 3; reboot the host'
-	expect "reassign: what to do" 0 out '^attention: clients that could not be taken over .*: 2; detach and attach'
+	expect "reassign: what to do" 0 out '^attention: clients that could not be taken over .*: 2; deassign and assign their irqfds anew'
 	expect "a second forwarded IRQ is seen" 0 out '^attention: vLPIs with more than one host IRQ .*: 1; '
 	expect "waiters without a holder are seen" 0 out '^attention: vLPIs with waiters and no holder: 1; '
 	expect "unmappable clients are seen" 0 out '^attention: clients that KVM or the hardware turned down: 3; '
