@@ -46,86 +46,6 @@ struct vm {
 	uint64_t sum[NR_COLUMNS];
 };
 
-/* What no field of INFO says: it takes a look at each slot. */
-struct findings {
-	uint64_t double_maps, mismatches, no_holder, unmappable;
-};
-
-static struct report {
-	struct vlpi_broker_info info;
-	struct snapshot snap;
-	struct vm *vms;
-	size_t nr_vms;
-	struct findings found;
-} report;
-
-static bool cell(const void *row, size_t column, char *out, size_t len)
-{
-	const struct vm *vm = row;
-	const struct vlpi_broker_client *first = vm->first;
-
-	switch (column) {
-	case COL_VM:
-		return text_number(out, len, first->vm_id);
-	case COL_PID:
-		snprintf(out, len, "%" PRId32, first->vm_pid);
-		return true;
-	case COL_NAME:
-		return text_escape(out, first->vm_name, sizeof(first->vm_name));
-	case COL_COMM:
-		return text_escape(out, first->vm_comm, sizeof(first->vm_comm));
-	}
-	return text_number(out, len, vm->sum[column]);
-}
-
-/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
-static void add_slot(uint64_t sum[NR_COLUMNS], struct findings *found,
-		     const struct vlpi_broker_client *c, size_t nr)
-{
-	uint64_t held = 0, waiters = 0, forwarded = 0;
-
-	for (size_t i = 0; i < nr; i++, c++) {
-		held += c->state == VLPI_BROKER_HOLDER;
-		waiters += c->state == VLPI_BROKER_WAITER;
-		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
-		sum[COL_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
-		sum[COL_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
-		sum[COL_SIGNALS] += c->signals;
-		sum[COL_INJECTIONS] += c->injections;
-		found->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
-		found->mismatches += client_mismatch(c);
-	}
-	sum[COL_CLIENTS] += nr;
-	sum[COL_HELD] += held;
-	sum[COL_WAITERS] += waiters;
-	if (!c[-1].vintid)
-		return;
-	sum[COL_SLOTS]++;
-	found->double_maps += forwarded > 1;
-	found->no_holder += waiters && !held;
-}
-
-static int add_up(struct report *r)
-{
-	const struct vlpi_broker_client *c = r->snap.clients;
-	size_t i, begin;
-
-	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
-	if (!r->vms) {
-		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
-		return -1;
-	}
-	for (begin = 0; begin < r->snap.nr; begin = i) {
-		if (!r->nr_vms || r->vms[r->nr_vms - 1].first->vm_id != c[begin].vm_id)
-			r->vms[r->nr_vms++].first = &c[begin];
-		for (i = begin + 1; i < r->snap.nr; i++)
-			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
-				break;
-		add_slot(r->vms[r->nr_vms - 1].sum, &r->found, &c[begin], i - begin);
-	}
-	return 0;
-}
-
 /* What needs attention, the worst first. The man page fixes the codes, not the sentences. */
 enum {
 	ATT_DOUBLE_MAP,
@@ -163,20 +83,90 @@ static const struct {
 		"see ERROR in: vlpictl dump" },
 };
 
-/* Returns how many of @count are not 0. */
-static unsigned int judge(const struct report *r, uint64_t count[NR_ATT])
-{
-	unsigned int nr = 0;
+/* @count: of each problem; where all are 0, all is well. */
+static struct report {
+	struct vlpi_broker_info info;
+	struct snapshot snap;
+	struct vm *vms;
+	size_t nr_vms;
+	uint64_t count[NR_ATT];
+} report;
 
-	count[ATT_DOUBLE_MAP] = r->found.double_maps;
-	count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
-	count[ATT_MISMATCH] = r->found.mismatches;
-	count[ATT_NO_HOLDER] = r->found.no_holder;
-	count[ATT_REASSIGN] = r->info.nr_reassign;
-	count[ATT_UNMAPPABLE] = r->found.unmappable;
+static bool cell(const void *row, size_t column, char *out, size_t len)
+{
+	const struct vm *vm = row;
+	const struct vlpi_broker_client *first = vm->first;
+
+	switch (column) {
+	case COL_VM:
+		return text_number(out, len, first->vm_id);
+	case COL_PID:
+		snprintf(out, len, "%" PRId32, first->vm_pid);
+		return true;
+	case COL_NAME:
+		return text_escape(out, first->vm_name, sizeof(first->vm_name));
+	case COL_COMM:
+		return text_escape(out, first->vm_comm, sizeof(first->vm_comm));
+	}
+	return text_number(out, len, vm->sum[column]);
+}
+
+/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
+static void add_slot(uint64_t sum[NR_COLUMNS], uint64_t count[NR_ATT],
+		     const struct vlpi_broker_client *c, size_t nr)
+{
+	uint64_t held = 0, waiters = 0, forwarded = 0;
+
+	for (size_t i = 0; i < nr; i++, c++) {
+		held += c->state == VLPI_BROKER_HOLDER;
+		waiters += c->state == VLPI_BROKER_WAITER;
+		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
+		sum[COL_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		sum[COL_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
+		sum[COL_SIGNALS] += c->signals;
+		sum[COL_INJECTIONS] += c->injections;
+		count[ATT_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		count[ATT_MISMATCH] += client_mismatch(c);
+	}
+	sum[COL_CLIENTS] += nr;
+	sum[COL_HELD] += held;
+	sum[COL_WAITERS] += waiters;
+	if (!c[-1].vintid)
+		return;
+	sum[COL_SLOTS]++;
+	count[ATT_DOUBLE_MAP] += forwarded > 1;
+	count[ATT_NO_HOLDER] += waiters && !held;
+}
+
+static int add_up(struct report *r)
+{
+	const struct vlpi_broker_client *c = r->snap.clients;
+	size_t i, begin;
+
+	r->count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
+	r->count[ATT_REASSIGN] = r->info.nr_reassign;
+	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
+	if (!r->vms) {
+		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
+		return -1;
+	}
+	for (begin = 0; begin < r->snap.nr; begin = i) {
+		if (!r->nr_vms || r->vms[r->nr_vms - 1].first->vm_id != c[begin].vm_id)
+			r->vms[r->nr_vms++].first = &c[begin];
+		for (i = begin + 1; i < r->snap.nr; i++)
+			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
+				break;
+		add_slot(r->vms[r->nr_vms - 1].sum, r->count, &c[begin], i - begin);
+	}
+	return 0;
+}
+
+static bool all_well(const struct report *r)
+{
 	for (int i = 0; i < NR_ATT; i++)
-		nr += !!count[i];
-	return nr;
+		if (r->count[i])
+			return false;
+	return true;
 }
 
 /* With a blank for each '_' on the screen. */
@@ -215,11 +205,10 @@ static void preface(enum output_mode mode)
 	const struct report *r = &report;
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
-	uint64_t count[NR_ATT];
 
 	if (mode != OUT_TABLE)
 		return;
-	if (!judge(r, count)) {
+	if (all_well(r)) {
 		if (!info->nr_clients)
 			puts("ok: loaded, no client yet");
 		else
@@ -228,8 +217,8 @@ static void preface(enum output_mode mode)
 			       info->nr_held, info->nr_slots, info->nr_waiters);
 	}
 	for (int i = 0; i < NR_ATT; i++)
-		if (count[i])
-			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, count[i],
+		if (r->count[i])
+			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, r->count[i],
 			       attention[i].remedy);
 
 	text_escape(version, info->version, sizeof(info->version));
@@ -265,10 +254,9 @@ static void members(struct json *j)
 	const struct report *r = &report;
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
-	uint64_t count[NR_ATT];
 
-	json_string(j, "verdict", judge(r, count) ? "attention" : "ok");
-	json_attention(j, count);
+	json_string(j, "verdict", all_well(r) ? "ok" : "attention");
+	json_attention(j, r->count);
 
 	text_escape(version, info->version, sizeof(info->version));
 	json_open(j, "module", '{');
