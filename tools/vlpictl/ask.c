@@ -65,12 +65,12 @@ void ask_close(int fd)
 	device_close(fd);
 }
 
-static int request(int fd, unsigned long nr, void *arg, const char *what)
+static int ask(int fd, unsigned long request, void *arg, const char *what)
 {
 	int ret;
 
 	do
-		ret = device_ioctl(fd, nr, arg);
+		ret = device_ioctl(fd, request, arg);
 	while (ret < 0 && errno == EINTR);
 	if (ret >= 0)
 		return 0;
@@ -118,7 +118,7 @@ int ask_info(int fd, struct vlpi_broker_info *info)
 
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
-	if (request(fd, VLPI_BROKER_INFO, info, "INFO") ||
+	if (ask(fd, VLPI_BROKER_INFO, info, "INFO") ||
 	    check_size(info->size, VLPI_BROKER_INFO_SIZE_VER1, "INFO"))
 		return -1;
 	if (info->abi_version == VLPI_BROKER_ABI_VERSION)
@@ -207,7 +207,7 @@ static int walk(int fd, struct snapshot *snap, size_t *room, bool last)
 		dump.buf = (uintptr_t)got;
 		dump.buf_entries = MAX_BATCH;
 		dump.entry_size = sizeof(*got);
-		if (request(fd, VLPI_BROKER_DUMP, &dump, "DUMP") || check_answer(&dump, got, cursor))
+		if (ask(fd, VLPI_BROKER_DUMP, &dump, "DUMP") || check_answer(&dump, got, cursor))
 			return -1;
 
 		if (cursor && dump.generation != snap->generation) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What went wrong, and what to do about it, on standard error. Every room complains through this one. */
+/* What went wrong and what to do about it, on standard error. */
 #ifndef VLPICTL_COMPLAIN_H
 #define VLPICTL_COMPLAIN_H
 

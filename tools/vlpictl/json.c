@@ -25,7 +25,7 @@ static void put_string(const struct json *j, const char *s)
 		else if (c < 0x20 || c == 0x7f)
 			fprintf(j->to, "\\u%04x", c);
 		else if (c > 0x7f)
-			/* What comes here is ASCII (text_escape()). Any other byte still makes a string. */
+			/* None comes here (text_escape()); it must not break the string if it does. */
 			fputs("\\ufffd", j->to);
 		else
 			fputc(c, j->to);

@@ -11,6 +11,7 @@
 
 #include <linux/vlpi_broker.h>
 
+#include "../array_size.h"
 #include "../device.h"
 
 #define MANY	9000
@@ -154,7 +155,7 @@ int device_open(void)
 	const char *want = getenv("VLPICTL_FAKE");
 
 	errno = 0;
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
 		if (fake(errors[i].name))
 			errno = errors[i].number;
 	if (errno)
@@ -266,7 +267,7 @@ static const struct vlpi_broker_event events[] = {
 	{ 0, 77, 53, 1000000001000, 2, 8193, 51, 99, 0 },
 };
 
-#define NR_EVENTS (sizeof(events) / sizeof(events[0]))
+#define NR_EVENTS ARRAY_SIZE(events)
 
 static size_t events_read, events_there = NR_EVENTS;
 
