@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "table.h"
+#include "array_size.h"
+#include "ask.h"
+#include "command.h"
+#include "complain.h"
 #include "text.h"
-#include "vlpictl.h"
 
 enum {
 	COL_VM, COL_PID, COL_COMM, COL_VINTID, COL_STATE, COL_POS, COL_HOST_IRQ, COL_FWD,
@@ -69,13 +70,11 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 		snprintf(out, len, "%" PRId32, c->vm_pid);
 		return true;
 	case COL_COMM:
-		text_escape(out, c->vm_comm, sizeof(c->vm_comm));
-		return *out;
+		return text_escape(out, c->vm_comm, sizeof(c->vm_comm));
 	case COL_VINTID:
 		return c->vintid && text_number(out, len, c->vintid);
 	case COL_STATE:
-		text_state(out, len, c->state);
-		return true;
+		return text_state(out, len, c->state);
 	case COL_POS:
 		return (c->state == VLPI_BROKER_HOLDER || c->state == VLPI_BROKER_WAITER) &&
 		       text_number(out, len, c->position);
@@ -95,10 +94,7 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 	case COL_INJECTIONS:
 		return text_number(out, len, c->injections);
 	case COL_ERROR:
-		if (!c->error)
-			return false;
-		text_error(out, len, c->error);
-		return true;
+		return text_error(out, len, c->error);
 	case COL_NOTE:
 		return put_note(out, len, c);
 	case COL_ID:
@@ -108,8 +104,7 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 			 c->flags & VLPI_BROKER_CLIENT_INLINE ? "inline" : "thread");
 		return true;
 	case COL_NAME:
-		text_escape(out, c->vm_name, sizeof(c->vm_name));
-		return *out;
+		return text_escape(out, c->vm_name, sizeof(c->vm_name));
 	}
 	return false;
 }
@@ -117,21 +112,6 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 _Static_assert(TEXT_SIZE(sizeof(((struct vlpi_broker_client *)0)->vm_name)) <= CELL_SIZE,
 	       "raise CELL_SIZE");
-
-static const struct table table = {
-	.columns = columns,
-	.nr_columns = ARRAY_SIZE(columns),
-	.cell = cell,
-};
-
-void help_dump(FILE *f)
-{
-	fputs("Usage: vlpictl dump [options]\n\n"
-	      "One line per client of the broker, that is, per irqfd and its host IRQ.\n\n"
-	      "     --vm ID           only clients of the VM with this id\n"
-	      "     --vintid N        only clients of this vLPI\n", f);
-	output_help(f, &table);
-}
 
 /* A decimal number, or a hexadecimal one behind 0x; strtoull() would take "-1" and " 1" too. */
 static int parse_number(const char *option, const char *arg, uint64_t max, uint64_t *value)
@@ -150,99 +130,77 @@ static int parse_number(const char *option, const char *arg, uint64_t max, uint6
 	return -1;
 }
 
-struct filter {
+static struct filter {
 	bool by_vm, by_vintid;
 	uint64_t vm, vintid;
-};
+} filter;
 
-static size_t keep_matching(struct snapshot *snap, const struct filter *filter)
+enum { OPT_VM = 256, OPT_VINTID };
+
+static int option(int opt, const char *arg)
+{
+	if (opt == OPT_VM) {
+		filter.by_vm = true;
+		return parse_number("--vm", arg, UINT64_MAX, &filter.vm);
+	}
+	filter.by_vintid = true;
+	return parse_number("--vintid", arg, UINT32_MAX, &filter.vintid);
+}
+
+/* What @filter has left. */
+static struct snapshot snap;
+
+static int read_clients(int fd, const struct vlpi_broker_info *info, struct rows *rows)
 {
 	size_t nr = 0;
 
-	for (size_t i = 0; i < snap->nr; i++) {
-		const struct vlpi_broker_client *c = &snap->clients[i];
+	(void)info;
+	if (ask_clients(fd, &snap))
+		return -1;
+	for (size_t i = 0; i < snap.nr; i++) {
+		const struct vlpi_broker_client *c = &snap.clients[i];
 
-		if (filter->by_vm && c->vm_id != filter->vm)
+		if (filter.by_vm && c->vm_id != filter.vm)
 			continue;
-		if (filter->by_vintid && c->vintid != filter->vintid)
+		if (filter.by_vintid && c->vintid != filter.vintid)
 			continue;
-		snap->clients[nr++] = *c;
+		snap.clients[nr++] = *c;
 	}
-	snap->nr = nr;
-	return nr;
+	snap.nr = nr;
+	*rows = (struct rows){ snap.clients, nr, sizeof(*snap.clients) };
+	return 0;
 }
 
-static int print(const struct output *out, const struct snapshot *snap)
+static void preface(enum output_mode mode)
 {
-	int ret;
-
-	if (out->mode == OUT_JSON)
-		printf("{\n   \"format\": %d,\n   \"command\": \"dump\",\n   \"generation\": %" PRIu64
-		       ",\n   \"consistent\": %s,\n   \"clients\": ",
-		       JSON_FORMAT, snap->generation, snap->consistent ? "true" : "false");
-	ret = table_print(&table, out, snap->clients, snap->nr, sizeof(*snap->clients));
-	if (out->mode == OUT_JSON)
-		fputs("\n}\n", stdout);
-	return ret;
+	if (!snap.nr && mode == OUT_TABLE)
+		complain(filter.by_vm || filter.by_vintid ?
+			 "no client matches" : "no client: no irqfd has come to the broker");
 }
 
-int cmd_dump(int argc, char *argv[])
+static void members(struct json *j)
 {
-	enum { OPT_VM = 256, OPT_VINTID };
-	static const struct option options[] = {
+	json_number(j, "generation", snap.generation);
+	json_bool(j, "consistent", snap.consistent);
+}
+
+const struct command dump_command = {
+	.name = "dump",
+	.summary = "one line per client: its state, its place, the reason",
+	.help = "Usage: vlpictl dump [options]\n\n"
+		"One line per client of the broker, that is, per irqfd and its host IRQ.\n\n"
+		"     --vm ID           only clients of the VM with this id\n"
+		"     --vintid N        only clients of this vLPI\n",
+	.table = { "clients", columns, ARRAY_SIZE(columns), cell },
+	.short_options = OUTPUT_SHORT,
+	.options = (const struct option[]) {
 		OUTPUT_LONG,
 		{ "vm", required_argument, NULL, OPT_VM },
 		{ "vintid", required_argument, NULL, OPT_VINTID },
 		{ NULL, 0, NULL, 0 }
-	};
-	struct vlpi_broker_info info;
-	struct output out = { .mode = OUT_TABLE };
-	struct filter filter = { .by_vm = false };
-	struct snapshot snap;
-	int opt, fd, ret;
-
-	while ((opt = getopt_long(argc, argv, OUTPUT_SHORT, options, NULL)) != -1) {
-		switch (opt) {
-		case OPT_VM:
-			if (parse_number("--vm", optarg, UINT64_MAX, &filter.vm))
-				return EXIT_USAGE;
-			filter.by_vm = true;
-			break;
-		case OPT_VINTID:
-			if (parse_number("--vintid", optarg, UINT32_MAX, &filter.vintid))
-				return EXIT_USAGE;
-			filter.by_vintid = true;
-			break;
-		default:
-			ret = output_option(&out, opt, help_dump);
-			if (ret >= 0)
-				return ret;
-		}
-	}
-	if (optind < argc) {
-		complain("dump takes no argument \"%s\"; see: vlpictl help dump", argv[optind]);
-		return EXIT_USAGE;
-	}
-	if (output_columns(&out, &table))
-		return EXIT_USAGE;
-
-	fd = client_open();
-	if (fd < 0)
-		return EXIT_FAILED;
-	/* INFO first: it says whether the rest is in an ABI that we understand. */
-	ret = client_info(fd, &info);
-	if (!ret)
-		ret = client_dump(fd, &snap);
-	client_close(fd);
-	if (ret)
-		return EXIT_FAILED;
-
-	if (keep_matching(&snap, &filter))
-		snapshot_sort(&snap);
-	else if (out.mode == OUT_TABLE)
-		complain(filter.by_vm || filter.by_vintid ?
-			 "no client matches" : "no client: no irqfd has come to the broker");
-	ret = print(&out, &snap);
-	snapshot_free(&snap);
-	return ret ? EXIT_FAILED : EXIT_OK;
-}
+	},
+	.option = option,
+	.read = read_clients,
+	.preface = preface,
+	.members = members,
+};

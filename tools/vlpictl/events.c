@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "table.h"
+#include "array_size.h"
+#include "ask.h"
+#include "command.h"
+#include "complain.h"
 #include "text.h"
-#include "vlpictl.h"
 
 /* More than the module keeps; on a host that never rests there is no end but this one. */
 #define MAX_EVENTS	16384
@@ -54,151 +55,105 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 	case COL_HOST_IRQ:
 		return e->host_irq && text_number(out, len, e->host_irq);
 	case COL_EVENT:
-		text_event(out, len, e->type);
-		return true;
+		return text_event(out, len, e->type);
 	case COL_WHY:
-		text_why(out, len, e->why);
-		return true;
+		return text_why(out, len, e->why);
 	case COL_ERROR:
-		if (!e->error)
-			return false;
-		text_error(out, len, e->error);
-		return true;
+		return text_error(out, len, e->error);
 	}
 	return false;
 }
 
-static const struct table table = {
-	.columns = columns,
-	.nr_columns = ARRAY_SIZE(columns),
-	.cell = cell,
-};
-
 /**
  * struct piece - what is printed at once
- * @events: in the order of their numbers; room for MAX_EVENTS.
+ * @events: in the order of their numbers.
  * @nr: how many.
  * @last: number of the last one read, in this piece or before; 0 before there was one.
  * @overwritten: numbers that are missing before one of them, and after the first ever read.
  */
-struct piece {
-	struct vlpi_broker_event *events;
+static struct piece {
+	struct vlpi_broker_event events[MAX_EVENTS];
 	size_t nr;
 	uint64_t last;
 	uint64_t overwritten;
-};
+} piece;
+
+static bool follow;
+
+static int option(int opt, const char *arg)
+{
+	(void)opt;
+	(void)arg;
+	follow = true;
+	return 0;
+}
 
 /* Read what there is now. */
-static int take(int fd, struct piece *piece)
+static int take(int fd)
 {
 	int n;
 
-	piece->nr = 0;
-	piece->overwritten = 0;
-	while (piece->nr + EVENTS_AT_ONCE <= MAX_EVENTS) {
-		const struct vlpi_broker_event *got = piece->events + piece->nr;
+	piece.nr = 0;
+	piece.overwritten = 0;
+	while (piece.nr + EVENTS_AT_ONCE <= MAX_EVENTS) {
+		struct vlpi_broker_event *got = piece.events + piece.nr;
 
-		n = client_events(fd, piece->events + piece->nr, piece->last);
+		n = ask_events(fd, got, piece.last);
 		if (n <= 0)
 			return n;
 		for (int i = 0; i < n; i++) {
-			if (piece->last)
-				piece->overwritten += got[i].seq - piece->last - 1;
-			piece->last = got[i].seq;
+			if (piece.last)
+				piece.overwritten += got[i].seq - piece.last - 1;
+			piece.last = got[i].seq;
 		}
-		piece->nr += n;
+		piece.nr += n;
 	}
 	return 0;
 }
 
-static int print(const struct output *out, const struct piece *piece)
+static int read_piece(int fd, const struct vlpi_broker_info *info, struct rows *rows)
 {
-	int ret;
+	int ret = take(fd);
 
-	if (piece->overwritten && out->mode != OUT_JSON)
-		complain("%" PRIu64 " events were overwritten before they were read: "
-			 "see the jump in SEQ", piece->overwritten);
-	if (out->mode == OUT_JSON)
-		printf("{\n   \"format\": %d,\n   \"command\": \"events\",\n   \"overwritten\": %" PRIu64
-		       ",\n   \"events\": ",
-		       JSON_FORMAT, piece->overwritten);
-	ret = table_print(&table, out, piece->events, piece->nr, sizeof(*piece->events));
-	if (out->mode == OUT_JSON)
-		fputs("\n}\n", stdout);
-	return ret;
-}
-
-/* Returns on an error only. */
-static int follow(int fd, struct output *out, struct piece *piece)
-{
-	for (;;) {
-		if (piece->nr) {
-			if (print(out, piece) || fflush(stdout))
-				return -1;
-			out->noheadings = true;
-		}
-		if (client_wait(fd) || take(fd, piece))
-			return -1;
+	(void)info;
+	while (!ret && follow && !piece.nr) {
+		ret = ask_wait(fd);
+		if (!ret)
+			ret = take(fd);
 	}
+	*rows = (struct rows){ piece.events, piece.nr, sizeof(*piece.events) };
+	return ret ? ret : follow;
 }
 
-void help_events(FILE *f)
+static void preface(enum output_mode mode)
 {
-	fputs("Usage: vlpictl events [options]\n\n"
-	      "The latest changes that the module keeps, the oldest first.\n\n"
-	      " -f, --follow          then wait for more, and print them as they come\n", f);
-	output_help(f, &table);
+	if (piece.overwritten)
+		complain("%" PRIu64 " events were overwritten before they were read: "
+			 "see the jump in SEQ", piece.overwritten);
+	if (!piece.nr && mode == OUT_TABLE)
+		complain("no event: nothing has changed since the module was loaded");
 }
 
-int cmd_events(int argc, char *argv[])
+static void members(struct json *j)
 {
-	static const struct option options[] = {
+	json_number(j, "overwritten", piece.overwritten);
+}
+
+const struct command events_command = {
+	.name = "events",
+	.summary = "the latest changes, one line each; --follow waits for more",
+	.help = "Usage: vlpictl events [options]\n\n"
+		"The latest changes that the module keeps, the oldest first.\n\n"
+		" -f, --follow          then wait for more, and print them as they come\n",
+	.table = { "events", columns, ARRAY_SIZE(columns), cell },
+	.short_options = OUTPUT_SHORT "f",
+	.options = (const struct option[]) {
 		OUTPUT_LONG,
 		{ "follow", no_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 }
-	};
-	struct vlpi_broker_info info;
-	struct output out = { .mode = OUT_TABLE };
-	struct piece piece = { .last = 0 };
-	bool goes_on = false;
-	int opt, fd, ret;
-
-	while ((opt = getopt_long(argc, argv, OUTPUT_SHORT "f", options, NULL)) != -1) {
-		if (opt == 'f') {
-			goes_on = true;
-			continue;
-		}
-		ret = output_option(&out, opt, help_events);
-		if (ret >= 0)
-			return ret;
-	}
-	if (optind < argc) {
-		complain("events takes no argument \"%s\"; see: vlpictl help events", argv[optind]);
-		return EXIT_USAGE;
-	}
-	if (output_columns(&out, &table))
-		return EXIT_USAGE;
-
-	piece.events = calloc(MAX_EVENTS, sizeof(*piece.events));
-	if (!piece.events) {
-		complain("no memory for %d events; free some and try again", MAX_EVENTS);
-		return EXIT_FAILED;
-	}
-	ret = -1;
-	fd = client_open();
-	if (fd >= 0) {
-		ret = client_info(fd, &info);
-		if (!ret)
-			ret = take(fd, &piece);
-		if (!ret && goes_on)
-			ret = follow(fd, &out, &piece);
-		client_close(fd);
-	}
-	if (!ret) {
-		if (!piece.nr && out.mode == OUT_TABLE)
-			complain("no event: nothing has changed since the module was loaded");
-		ret = print(&out, &piece);
-	}
-	free(piece.events);
-	return ret ? EXIT_FAILED : EXIT_OK;
-}
+	},
+	.option = option,
+	.read = read_piece,
+	.preface = preface,
+	.members = members,
+};

@@ -2,64 +2,75 @@
 /*
  * vlpictl: show what the vlpi_broker module holds, and why.
  *
- * This file finds the subcommand and sees to it that what was printed arrived. A bare "vlpictl" is
- * "vlpictl status"; so is one that begins with an option.
+ * This file finds the subcommand and takes it through the one way there is: options, the module's
+ * answer, the view that was asked for, the exit status. A bare "vlpictl" is "vlpictl status"; so is
+ * one that begins with an option.
+ *
+ * Calls go down this list only:
+ *
+ *	main.c				the way of a subcommand
+ *	status.c, dump.c, events.c	what each of them reads, and its columns
+ *	ask.c				the module's answers, checked
+ *	device.c			the calls that reach the kernel
+ *	table.c				rows and columns, and the options about them
+ *	json.c				the JSON of it all
+ *	text.c				the ABI's numbers and bytes as text
+ *	complain.c			what goes to standard error
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include "vlpictl.h"
+#include "array_size.h"
+#include "ask.h"
+#include "command.h"
+#include "complain.h"
 
-static int cmd_help(int argc, char *argv[]);
-static void help_help(FILE *f);
+/*
+ * Version of every JSON object that vlpictl prints, its "format" member. Raised when a member goes
+ * away or changes its meaning; a new member doesn't raise it.
+ */
+#define JSON_FORMAT	1
 
-static const struct command {
-	const char *name;
-	int (*run)(int argc, char *argv[]);
-	void (*help)(FILE *f);
-	const char *summary;
-} commands[] = {
-	{ "status", cmd_status, help_status, "is all well, what is held, the VMs (default)" },
-	{ "dump", cmd_dump, help_dump, "one line per client: its state, its place, the reason" },
-	{ "events", cmd_events, help_events, "the latest changes, one line each; --follow waits for more" },
-	{ "help", cmd_help, help_help, "this text, or that of one subcommand" },
+/* The man page promises these. */
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+
+static const struct command *const commands[] = {
+	&status_command,
+	&dump_command,
+	&events_command,
 };
-
-void complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	fflush(stdout);
-	fputs("vlpictl: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-}
 
 static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(commands[i].name, name))
-			return &commands[i];
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
 	complain("there is no subcommand \"%s\"; see: vlpictl help", name);
 	return NULL;
 }
 
-static void help_help(FILE *f)
+static int help(void)
 {
 	fputs("Usage: vlpictl [status|dump|events|help] [options]\n\n"
 	      "Show what the vlpi_broker kernel module holds, and why.\n\n"
-	      "Subcommands:\n", f);
+	      "Subcommands:\n", stdout);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fputs("\nThe options of one:  vlpictl help SUBCOMMAND\n"
+		printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("  help     this text, or that of one subcommand\n"
+	      "\nThe options of one:  vlpictl help SUBCOMMAND\n"
 	      "Also: -h, --help and -V, --version\n\n"
-	      "Exit status: 0 done, 1 error, 2 wrong usage. See vlpictl(8).\n", f);
+	      "Exit status: 0 done, 1 error, 2 wrong usage. See vlpictl(8).\n", stdout);
+	return EXIT_OK;
 }
 
-static int cmd_help(int argc, char *argv[])
+static int help_command(const struct command *cmd)
+{
+	fputs(cmd->help, stdout);
+	output_help(&cmd->table);
+	return EXIT_OK;
+}
+
+static int run_help(int argc, char *argv[])
 {
 	const struct command *cmd;
 
@@ -67,15 +78,88 @@ static int cmd_help(int argc, char *argv[])
 		complain("help takes the name of one subcommand");
 		return EXIT_USAGE;
 	}
-	if (argc < 2) {
-		help_help(stdout);
-		return EXIT_OK;
-	}
+	if (argc < 2 || !strcmp(argv[1], "help"))
+		return help();
 	cmd = find_command(argv[1]);
-	if (!cmd)
+	return cmd ? help_command(cmd) : EXIT_USAGE;
+}
+
+static int print(const struct command *cmd, const struct output *out, const struct rows *rows)
+{
+	struct json j = { .to = stdout };
+
+	if (out->mode != OUT_JSON) {
+		cmd->preface(out->mode);
+		return table_print(&cmd->table, out, rows);
+	}
+	json_open(&j, NULL, '{');
+	json_number(&j, "format", JSON_FORMAT);
+	json_string(&j, "command", cmd->name);
+	cmd->members(&j);
+	table_json(&cmd->table, out, rows, &j);
+	json_close(&j, '}');
+	return 0;
+}
+
+/* Nothing is printed before the module has answered in full. */
+static int show(const struct command *cmd, struct output *out)
+{
+	struct vlpi_broker_info info;
+	struct rows rows;
+	int fd, ret;
+
+	fd = ask_open();
+	if (fd < 0)
+		return EXIT_FAILED;
+	/* INFO first: it says whether the rest is in an ABI that we understand. */
+	ret = ask_info(fd, &info);
+	if (!ret)
+		ret = cmd->read(fd, &info, &rows);
+	while (ret > 0) {
+		if (print(cmd, out, &rows) || fflush(stdout))
+			ret = -1;
+		else
+			ret = cmd->read(fd, &info, &rows);
+		/* One heading for all that follows. */
+		out->noheadings = true;
+	}
+	/* Before the last is printed: a pager that stops us must not keep the module loaded. */
+	ask_close(fd);
+	if (!ret)
+		ret = print(cmd, out, &rows);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run(const struct command *cmd, int argc, char *argv[])
+{
+	struct output out = { .mode = OUT_TABLE };
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, cmd->short_options, cmd->options, NULL)) != -1) {
+		switch (opt) {
+		case 'h':
+			return help_command(cmd);
+		case 'V':
+			puts("vlpictl " VLPICTL_VERSION);
+			return EXIT_OK;
+		case '?':
+			/* getopt_long() has complained. */
+			return EXIT_USAGE;
+		}
+		ret = output_option(&out, opt, optarg);
+		if (ret > 0)
+			ret = cmd->option(opt, optarg);
+		if (ret)
+			return EXIT_USAGE;
+	}
+	if (optind < argc) {
+		complain("%s takes no argument \"%s\"; see: vlpictl help %s", cmd->name,
+			 argv[optind], cmd->name);
 		return EXIT_USAGE;
-	cmd->help(stdout);
-	return EXIT_OK;
+	}
+	if (output_columns(&out, &cmd->table))
+		return EXIT_USAGE;
+	return show(cmd, &out);
 }
 
 static int dispatch(int argc, char *argv[])
@@ -83,17 +167,18 @@ static int dispatch(int argc, char *argv[])
 	static char status[] = "status";
 	const struct command *cmd;
 
+	if (argc > 1 && !strcmp(argv[1], "help"))
+		return run_help(argc - 1, argv + 1);
 	if (argc > 1 && argv[1][0] != '-') {
 		cmd = find_command(argv[1]);
-		return cmd ? cmd->run(argc - 1, argv + 1) : EXIT_USAGE;
+		return cmd ? run(cmd, argc - 1, argv + 1) : EXIT_USAGE;
 	}
-	if (argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
-		help_help(stdout);
-		return EXIT_OK;
-	}
+	if (argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")))
+		return help();
+	/* getopt_long() begins its complaints with this. */
 	if (argc > 0)
 		argv[0] = status;
-	return cmd_status(argc, argv);
+	return run(&status_command, argc, argv);
 }
 
 int main(int argc, char *argv[])

@@ -9,33 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "table.h"
+#include "array_size.h"
+#include "ask.h"
+#include "command.h"
+#include "complain.h"
 #include "text.h"
-#include "vlpictl.h"
-
-/* One line of the table: what the clients of one VM add up to. */
-struct vm {
-	const struct vlpi_broker_client *first;
-	uint64_t slots, held, clients, waiters, unmappable, reassign, signals, injections;
-};
-
-/* What no field of INFO says: it takes a look at each slot. */
-struct findings {
-	uint64_t double_maps, mismatches, no_holder, unmappable;
-};
-
-struct report {
-	struct vlpi_broker_info info;
-	struct snapshot snap;
-	struct vm *vms;
-	size_t nr_vms;
-	struct findings found;
-};
 
 enum {
 	COL_VM, COL_PID, COL_NAME, COL_COMM, COL_SLOTS, COL_HELD, COL_WAITERS, COL_SIGNALS,
-	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN,
+	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN, NR_COLUMNS
 };
 
 /* The man page fixes names and meanings. */
@@ -58,107 +40,11 @@ static const struct column columns[] = {
 
 _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 
-static bool cell(const void *row, size_t column, char *out, size_t len)
-{
-	const struct vm *vm = row;
-	uint64_t value = 0;
-
-	switch (column) {
-	case COL_PID:
-		snprintf(out, len, "%" PRId32, vm->first->vm_pid);
-		return true;
-	case COL_NAME:
-		text_escape(out, vm->first->vm_name, sizeof(vm->first->vm_name));
-		return *out;
-	case COL_COMM:
-		text_escape(out, vm->first->vm_comm, sizeof(vm->first->vm_comm));
-		return *out;
-	case COL_VM:
-		value = vm->first->vm_id;
-		break;
-	case COL_SLOTS:
-		value = vm->slots;
-		break;
-	case COL_HELD:
-		value = vm->held;
-		break;
-	case COL_WAITERS:
-		value = vm->waiters;
-		break;
-	case COL_SIGNALS:
-		value = vm->signals;
-		break;
-	case COL_INJECTIONS:
-		value = vm->injections;
-		break;
-	case COL_CLIENTS:
-		value = vm->clients;
-		break;
-	case COL_UNMAPPABLE:
-		value = vm->unmappable;
-		break;
-	case COL_REASSIGN:
-		value = vm->reassign;
-		break;
-	}
-	snprintf(out, len, "%" PRIu64, value);
-	return true;
-}
-
-static const struct table table = {
-	.columns = columns,
-	.nr_columns = ARRAY_SIZE(columns),
-	.cell = cell,
+/* One line of the table: what the clients of one VM add up to, by column. */
+struct vm {
+	const struct vlpi_broker_client *first;
+	uint64_t sum[NR_COLUMNS];
 };
-
-/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
-static void add_slot(struct vm *vm, struct findings *found, const struct vlpi_broker_client *c,
-		     size_t nr)
-{
-	uint64_t held = 0, waiters = 0, forwarded = 0;
-
-	for (size_t i = 0; i < nr; i++, c++) {
-		held += c->state == VLPI_BROKER_HOLDER;
-		waiters += c->state == VLPI_BROKER_WAITER;
-		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
-		vm->clients++;
-		vm->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
-		vm->reassign += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
-		vm->signals += c->signals;
-		vm->injections += c->injections;
-		found->unmappable += c->state == VLPI_BROKER_UNMAPPABLE;
-		found->mismatches += client_mismatch(c);
-	}
-	vm->held += held;
-	vm->waiters += waiters;
-	if (!c[-1].vintid)
-		return;
-	vm->slots++;
-	found->double_maps += forwarded > 1;
-	found->no_holder += waiters && !held;
-}
-
-static int add_up(struct report *r)
-{
-	const struct vlpi_broker_client *c = r->snap.clients;
-	size_t i, begin;
-
-	snapshot_sort(&r->snap);
-	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
-	if (!r->vms) {
-		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
-		return -1;
-	}
-	for (begin = 0; begin < r->snap.nr; begin = i) {
-		if (!r->nr_vms || r->vms[r->nr_vms - 1].first->vm_id != c[begin].vm_id)
-			r->vms[r->nr_vms++].first = &c[begin];
-		for (i = begin + 1; i < r->snap.nr; i++)
-			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
-				break;
-		add_slot(&r->vms[r->nr_vms - 1], &r->found, &c[begin], i - begin);
-	}
-	return 0;
-}
 
 /* What needs attention, the worst first. The man page fixes the codes, not the sentences. */
 enum {
@@ -190,64 +76,139 @@ static const struct {
 		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
 	[ATT_REASSIGN] = { "reassign",
 		"clients that could not be taken over at load, and work in software",
-		"detach and attach their devices, or restart their VMs (NOTE in: vlpictl dump)" },
+		"deassign and assign their irqfds anew (re-plug the devices), or restart their VMs "
+		"(NOTE in: vlpictl dump)" },
 	[ATT_UNMAPPABLE] = { "unmappable",
 		"clients that KVM or the hardware turned down",
 		"see ERROR in: vlpictl dump" },
 };
 
-/* Returns how many of @count are not 0. */
-static unsigned int judge(const struct report *r, uint64_t count[NR_ATT])
-{
-	unsigned int nr = 0;
+/* @count: of each problem; where all are 0, all is well. */
+static struct report {
+	struct vlpi_broker_info info;
+	struct snapshot snap;
+	struct vm *vms;
+	size_t nr_vms;
+	uint64_t count[NR_ATT];
+} report;
 
-	count[ATT_DOUBLE_MAP] = r->found.double_maps;
-	count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
-	count[ATT_MISMATCH] = r->found.mismatches;
-	count[ATT_NO_HOLDER] = r->found.no_holder;
-	count[ATT_REASSIGN] = r->info.nr_reassign;
-	count[ATT_UNMAPPABLE] = r->found.unmappable;
+static bool cell(const void *row, size_t column, char *out, size_t len)
+{
+	const struct vm *vm = row;
+	const struct vlpi_broker_client *first = vm->first;
+
+	switch (column) {
+	case COL_VM:
+		return text_number(out, len, first->vm_id);
+	case COL_PID:
+		snprintf(out, len, "%" PRId32, first->vm_pid);
+		return true;
+	case COL_NAME:
+		return text_escape(out, first->vm_name, sizeof(first->vm_name));
+	case COL_COMM:
+		return text_escape(out, first->vm_comm, sizeof(first->vm_comm));
+	}
+	return text_number(out, len, vm->sum[column]);
+}
+
+/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
+static void add_slot(uint64_t sum[NR_COLUMNS], uint64_t count[NR_ATT],
+		     const struct vlpi_broker_client *c, size_t nr)
+{
+	uint64_t held = 0, waiters = 0, forwarded = 0;
+
+	for (size_t i = 0; i < nr; i++, c++) {
+		held += c->state == VLPI_BROKER_HOLDER;
+		waiters += c->state == VLPI_BROKER_WAITER;
+		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
+		sum[COL_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		sum[COL_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
+		sum[COL_SIGNALS] += c->signals;
+		sum[COL_INJECTIONS] += c->injections;
+		count[ATT_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		count[ATT_MISMATCH] += client_mismatch(c);
+	}
+	sum[COL_CLIENTS] += nr;
+	sum[COL_HELD] += held;
+	sum[COL_WAITERS] += waiters;
+	if (!c[-1].vintid)
+		return;
+	sum[COL_SLOTS]++;
+	count[ATT_DOUBLE_MAP] += forwarded > 1;
+	count[ATT_NO_HOLDER] += waiters && !held;
+}
+
+static int add_up(struct report *r)
+{
+	const struct vlpi_broker_client *c = r->snap.clients;
+	size_t i, begin;
+
+	r->count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
+	r->count[ATT_REASSIGN] = r->info.nr_reassign;
+	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
+	if (!r->vms) {
+		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
+		return -1;
+	}
+	for (begin = 0; begin < r->snap.nr; begin = i) {
+		if (!r->nr_vms || r->vms[r->nr_vms - 1].first->vm_id != c[begin].vm_id)
+			r->vms[r->nr_vms++].first = &c[begin];
+		for (i = begin + 1; i < r->snap.nr; i++)
+			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
+				break;
+		add_slot(r->vms[r->nr_vms - 1].sum, r->count, &c[begin], i - begin);
+	}
+	return 0;
+}
+
+static bool all_well(const struct report *r)
+{
 	for (int i = 0; i < NR_ATT; i++)
-		nr += !!count[i];
-	return nr;
+		if (r->count[i])
+			return false;
+	return true;
+}
+
+/* With a blank for each '_' on the screen. */
+static const struct {
+	const char *name;
+	size_t offset;
+} totals[] = {
+#define TOTAL(field)	{ #field, offsetof(struct vlpi_broker_info, field) }
+	TOTAL(connects), TOTAL(grants), TOTAL(promotions), TOTAL(revokes),
+	TOTAL(grant_failures), TOTAL(gate_refusals), TOTAL(unmaps_behind), TOTAL(forced_unmaps),
+	TOTAL(repairs), TOTAL(signals), TOTAL(injections),
+#undef TOTAL
+};
+
+static uint64_t total(const struct vlpi_broker_info *info, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)info + totals[i].offset, sizeof(value));
+	return value;
 }
 
 static void print_totals(const struct vlpi_broker_info *info)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} totals[] = {
-		{ "connects", info->connects },
-		{ "grants", info->grants },
-		{ "promotions", info->promotions },
-		{ "revokes", info->revokes },
-		{ "grant failures", info->grant_failures },
-		{ "gate refusals", info->gate_refusals },
-		{ "unmaps behind", info->unmaps_behind },
-		{ "forced unmaps", info->forced_unmaps },
-		{ "repairs", info->repairs },
-		{ "signals", info->signals },
-		{ "injections", info->injections },
-	};
-
 	for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
-		if (i % 4 == 0)
-			printf("%-12s", i ? "\n" : "since load:");
-		/* The newline took one of the twelve. */
-		printf("%s%s %" PRIu64, i % 4 ? ", " : i ? " " : "", totals[i].name,
-		       totals[i].value);
+		fputs(!i ? "since load: " : i % 4 ? ", " : "\n            ", stdout);
+		for (const char *p = totals[i].name; *p; p++)
+			putchar(*p == '_' ? ' ' : *p);
+		printf(" %" PRIu64, total(info, i));
 	}
 	putchar('\n');
 }
 
-static void print_screen(const struct report *r)
+static void preface(enum output_mode mode)
 {
+	const struct report *r = &report;
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
-	uint64_t count[NR_ATT];
 
-	if (!judge(r, count)) {
+	if (mode != OUT_TABLE)
+		return;
+	if (all_well(r)) {
 		if (!info->nr_clients)
 			puts("ok: loaded, no client yet");
 		else
@@ -256,8 +217,8 @@ static void print_screen(const struct report *r)
 			       info->nr_held, info->nr_slots, info->nr_waiters);
 	}
 	for (int i = 0; i < NR_ATT; i++)
-		if (count[i])
-			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, count[i],
+		if (r->count[i])
+			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, r->count[i],
 			       attention[i].remedy);
 
 	text_escape(version, info->version, sizeof(info->version));
@@ -272,116 +233,77 @@ static void print_screen(const struct report *r)
 		putchar('\n');
 }
 
-static void print_json_attention(const uint64_t count[NR_ATT])
+static void json_attention(struct json *j, const uint64_t count[NR_ATT])
 {
-	const char *separator = "";
-
-	fputs("   \"attention\": [", stdout);
+	json_open(j, "attention", '[');
 	for (int i = 0; i < NR_ATT; i++) {
 		if (!count[i])
 			continue;
-		printf("%s\n      {\"code\": ", separator);
-		text_json(stdout, attention[i].code);
-		printf(", \"count\": %" PRIu64 ", \"what\": ", count[i]);
-		text_json(stdout, attention[i].what);
-		fputs(", \"remedy\": ", stdout);
-		text_json(stdout, attention[i].remedy);
-		putchar('}');
-		separator = ",";
+		json_open(j, NULL, '{');
+		json_string(j, "code", attention[i].code);
+		json_number(j, "count", count[i]);
+		json_string(j, "what", attention[i].what);
+		json_string(j, "remedy", attention[i].remedy);
+		json_close(j, '}');
 	}
-	fputs(*separator ? "\n   ],\n" : "],\n", stdout);
+	json_close(j, ']');
 }
 
-static void print_json_head(const struct report *r)
+static void members(struct json *j)
 {
+	const struct report *r = &report;
 	const struct vlpi_broker_info *info = &r->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
-	uint64_t count[NR_ATT];
 
-	printf("{\n   \"format\": %d,\n   \"command\": \"status\",\n   \"verdict\": \"%s\",\n",
-	       JSON_FORMAT, judge(r, count) ? "attention" : "ok");
-	print_json_attention(count);
+	json_string(j, "verdict", all_well(r) ? "ok" : "attention");
+	json_attention(j, r->count);
+
 	text_escape(version, info->version, sizeof(info->version));
-	fputs("   \"module\": {\"version\": ", stdout);
-	text_json(stdout, version);
-	printf(", \"abi\": %" PRIu32 "},\n", info->abi_version);
-	printf("   \"now\": {\"vms\": %" PRIu32 ", \"slots\": %" PRIu32 ", \"held\": %" PRIu32
-	       ", \"clients\": %" PRIu32 ", \"waiters\": %" PRIu32 ", \"reassign\": %" PRIu32
-	       ", \"dead_strays\": %" PRIu32 "},\n",
-	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
-	       info->nr_reassign, info->nr_dead_strays);
-	printf("   \"totals\": {\"connects\": %" PRIu64 ", \"grants\": %" PRIu64
-	       ", \"promotions\": %" PRIu64 ", \"revokes\": %" PRIu64
-	       ", \"grant_failures\": %" PRIu64 ", \"gate_refusals\": %" PRIu64 ",\n",
-	       (uint64_t)info->connects, (uint64_t)info->grants, (uint64_t)info->promotions,
-	       (uint64_t)info->revokes, (uint64_t)info->grant_failures,
-	       (uint64_t)info->gate_refusals);
-	printf("      \"unmaps_behind\": %" PRIu64 ", \"forced_unmaps\": %" PRIu64
-	       ", \"repairs\": %" PRIu64 ", \"signals\": %" PRIu64 ", \"injections\": %" PRIu64
-	       "},\n",
-	       (uint64_t)info->unmaps_behind, (uint64_t)info->forced_unmaps,
-	       (uint64_t)info->repairs, (uint64_t)info->signals, (uint64_t)info->injections);
-	printf("   \"generation\": %" PRIu64 ",\n   \"consistent\": %s,\n   \"vms\": ",
-	       r->snap.generation, r->snap.consistent ? "true" : "false");
+	json_open(j, "module", '{');
+	json_string(j, "version", version);
+	json_number(j, "abi", info->abi_version);
+	json_close(j, '}');
+
+	json_open(j, "now", '{');
+	json_number(j, "vms", info->nr_vms);
+	json_number(j, "slots", info->nr_slots);
+	json_number(j, "held", info->nr_held);
+	json_number(j, "clients", info->nr_clients);
+	json_number(j, "waiters", info->nr_waiters);
+	json_number(j, "reassign", info->nr_reassign);
+	json_number(j, "dead_strays", info->nr_dead_strays);
+	json_close(j, '}');
+
+	json_open(j, "totals", '{');
+	for (size_t i = 0; i < ARRAY_SIZE(totals); i++)
+		json_number(j, totals[i].name, total(info, i));
+	json_close(j, '}');
+
+	json_number(j, "generation", r->snap.generation);
+	json_bool(j, "consistent", r->snap.consistent);
 }
 
-static int print(const struct output *out, const struct report *r)
+static int read_report(int fd, const struct vlpi_broker_info *info, struct rows *rows)
 {
-	int ret;
-
-	if (out->mode == OUT_TABLE)
-		print_screen(r);
-	else if (out->mode == OUT_JSON)
-		print_json_head(r);
-	ret = table_print(&table, out, r->vms, r->nr_vms, sizeof(*r->vms));
-	if (out->mode == OUT_JSON)
-		fputs("\n}\n", stdout);
-	return ret;
+	report.info = *info;
+	if (ask_clients(fd, &report.snap) || add_up(&report))
+		return -1;
+	*rows = (struct rows){ report.vms, report.nr_vms, sizeof(*report.vms) };
+	return 0;
 }
 
-void help_status(FILE *f)
-{
-	fputs("Usage: vlpictl [status] [options]\n\n"
-	      "Is all well, what does the broker hold, and one line per VM.\n\n", f);
-	output_help(f, &table);
-}
-
-int cmd_status(int argc, char *argv[])
-{
-	static const struct option options[] = {
+const struct command status_command = {
+	.name = "status",
+	.summary = "is all well, what is held, the VMs (default)",
+	.help = "Usage: vlpictl [status] [options]\n\n"
+		"Is all well, what does the broker hold, and one line per VM.\n\n",
+	.table = { "vms", columns, ARRAY_SIZE(columns), cell },
+	.short_options = OUTPUT_SHORT,
+	.options = (const struct option[]) {
 		OUTPUT_LONG,
 		{ NULL, 0, NULL, 0 }
-	};
-	struct output out = { .mode = OUT_TABLE };
-	struct report r = { .nr_vms = 0 };
-	int opt, fd, ret;
-
-	while ((opt = getopt_long(argc, argv, OUTPUT_SHORT, options, NULL)) != -1) {
-		ret = output_option(&out, opt, help_status);
-		if (ret >= 0)
-			return ret;
-	}
-	if (optind < argc) {
-		complain("status takes no argument \"%s\"; see: vlpictl help", argv[optind]);
-		return EXIT_USAGE;
-	}
-	if (output_columns(&out, &table))
-		return EXIT_USAGE;
-
-	fd = client_open();
-	if (fd < 0)
-		return EXIT_FAILED;
-	ret = client_info(fd, &r.info);
-	if (!ret)
-		ret = client_dump(fd, &r.snap);
-	client_close(fd);
-	if (ret)
-		return EXIT_FAILED;
-
-	ret = add_up(&r);
-	if (!ret)
-		ret = print(&out, &r);
-	free(r.vms);
-	snapshot_free(&r.snap);
-	return ret ? EXIT_FAILED : EXIT_OK;
-}
+	},
+	.read = read_report,
+	.preface = preface,
+	.members = members,
+};

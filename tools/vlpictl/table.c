@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Rows and columns through libsmartcols, and the options that choose among its views.
- *
- * libsmartcols prints each table as a JSON object of its own, with one member. Ours carry more than
- * the rows, so of its text only the array is taken.
- */
 #include <ctype.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "complain.h"
 #include "table.h"
-#include "vlpictl.h"
+
+#define NAME_SIZE	32
 
 /* Names compare without case, and '_' is '-'. */
 static bool same_name(const char *name, const char *given, size_t len)
@@ -49,7 +45,7 @@ static int add_named(struct output *out, const struct table *table, const char *
 	return -1;
 }
 
-/* Settle which columns to print. A list that begins with '+' adds to the default. */
+/* Decide which columns to print. A list that begins with '+' adds to the default. */
 int output_columns(struct output *out, const struct table *table)
 {
 	const char *p = out->list;
@@ -74,27 +70,18 @@ int output_columns(struct output *out, const struct table *table)
 	}
 }
 
-/*
- * One option of getopt_long(). Returns -1 to go on, else the exit status to end with now.
- * getopt_long() has already complained about an option that it doesn't know.
- */
-int output_option(struct output *out, int opt, void (*help)(FILE *))
+/* Take an option. Returns 1 where it is none of ours, -1 after a complaint. */
+int output_option(struct output *out, int opt, const char *arg)
 {
 	enum output_mode mode;
 
 	switch (opt) {
 	case 'n':
 		out->noheadings = true;
-		return -1;
+		return 0;
 	case 'o':
-		out->list = optarg;
-		return -1;
-	case 'h':
-		help(stdout);
-		return EXIT_OK;
-	case 'V':
-		puts("vlpictl " VLPICTL_VERSION);
-		return EXIT_OK;
+		out->list = arg;
+		return 0;
 	case 'J':
 		mode = OUT_JSON;
 		break;
@@ -105,18 +92,18 @@ int output_option(struct output *out, int opt, void (*help)(FILE *))
 		mode = OUT_RAW;
 		break;
 	default:
-		return EXIT_USAGE;
+		return 1;
 	}
 	if (out->chosen && out->mode != mode) {
 		complain("--json, --pairs and --raw exclude each other");
-		return EXIT_USAGE;
+		return -1;
 	}
 	out->chosen = true;
 	out->mode = mode;
-	return -1;
+	return 0;
 }
 
-void output_help(FILE *f, const struct table *table)
+void output_help(const struct table *table)
 {
 	fputs(" -J, --json            JSON, for programs\n"
 	      " -P, --pairs           NAME=\"value\" pairs, for a shell\n"
@@ -125,102 +112,81 @@ void output_help(FILE *f, const struct table *table)
 	      " -o, --output COL,...  these columns; +COL,... adds to the default\n"
 	      " -h, --help            this text\n"
 	      " -V, --version         version of vlpictl\n"
-	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", f);
+	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", stdout);
 	for (size_t i = 0; i < table->nr_columns; i++)
-		fprintf(f, " %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',
-			table->columns[i].name, table->columns[i].help);
+		printf(" %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',
+		       table->columns[i].name, table->columns[i].help);
 }
 
-static struct libscols_column *add_column(struct libscols_table *tb, const struct column *col,
-					  enum output_mode mode)
+/* An identifier has '_' for '-', so that a shell and jq take it as a name. */
+static void put_name(char name[NAME_SIZE], const struct column *col, bool identifier)
 {
-	static const int json[] = {
-		[COL_TEXT] = SCOLS_JSON_STRING,
-		[COL_NUMBER] = SCOLS_JSON_NUMBER,
-		[COL_BOOL] = SCOLS_JSON_BOOLEAN,
-	};
-	struct libscols_column *cl;
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s", col->name);
-	if (mode == OUT_JSON || mode == OUT_PAIRS)
-		for (char *p = name; *p; p++)
-			if (*p == '-')
-				*p = '_';
-	cl = scols_table_new_column(tb, name, 0, col->type == COL_NUMBER ? SCOLS_FL_RIGHT : 0);
-	if (cl && scols_column_set_json_type(cl, json[col->type]))
-		return NULL;
-	return cl;
+	snprintf(name, NAME_SIZE, "%s", col->name);
+	for (char *p = name; *p && identifier; p++)
+		if (*p == '-')
+			*p = '_';
 }
 
-static int fill(struct libscols_table *tb, const struct table *table, const struct output *out,
-		const char *rows, size_t nr_rows, size_t row_size)
+static const void *row_at(const struct rows *rows, size_t i)
 {
-	const char *none = out->mode == OUT_TABLE || out->mode == OUT_RAW ? "-" : NULL;
+	return (const char *)rows->first + i * rows->size;
+}
+
+/* The columns in @out of one line of the table. */
+static int fill_line(struct libscols_line *ln, const struct table *table, const struct output *out,
+		     const void *row)
+{
 	char cell[CELL_SIZE], padded[CELL_SIZE];
 
-	for (size_t i = 0; i < out->nr_columns; i++)
-		if (!add_column(tb, &table->columns[out->columns[i]], out->mode))
-			return -1;
+	for (size_t i = 0; i < out->nr_columns; i++) {
+		const struct column *col = &table->columns[out->columns[i]];
+		const char *data = out->mode == OUT_PAIRS ? "" : "-";
 
-	for (size_t r = 0; r < nr_rows; r++, rows += row_size) {
-		struct libscols_line *ln = scols_table_new_line(tb, NULL);
-
-		if (!ln)
-			return -1;
-		for (size_t i = 0; i < out->nr_columns; i++) {
-			const struct column *col = &table->columns[out->columns[i]];
-			const char *data = none;
-
-			if (table->cell(rows, out->columns[i], cell, sizeof(cell)))
-				data = cell;
-			if (out->mode == OUT_TABLE && col->width) {
-				/* What libsmartcols takes for a width is a hint to it. */
-				snprintf(padded, sizeof(padded), "%*s",
-					 col->type == COL_NUMBER ? col->width : -col->width, data);
-				data = padded;
-			}
-			if (data && scols_line_set_data(ln, i, data))
-				return -1;
+		if (table->cell(row, out->columns[i], cell, sizeof(cell)))
+			data = cell;
+		if (out->mode == OUT_TABLE && col->width) {
+			/* What libsmartcols takes for a width is a hint to it. */
+			snprintf(padded, sizeof(padded), "%*s",
+				 col->type == COL_NUMBER ? col->width : -col->width, data);
+			data = padded;
 		}
+		if (scols_line_set_data(ln, i, data))
+			return -1;
 	}
 	return 0;
 }
 
-/* Nothing of ours holds a bracket before the array's first or after its last. */
-static int print_array(struct libscols_table *tb)
+static int fill(struct libscols_table *tb, const struct table *table, const struct output *out,
+		const struct rows *rows)
 {
-	char *text = NULL, *begin, *end;
-	int ret = -1;
+	char name[NAME_SIZE];
 
-	if (scols_print_table_to_string(tb, &text) || !text)
-		return -1;
-	begin = strchr(text, '[');
-	end = strrchr(text, ']');
-	if (begin && end) {
-		fwrite(begin, 1, end + 1 - begin, stdout);
-		ret = 0;
+	for (size_t i = 0; i < out->nr_columns; i++) {
+		const struct column *col = &table->columns[out->columns[i]];
+
+		put_name(name, col, out->mode == OUT_PAIRS);
+		if (!scols_table_new_column(tb, name, 0,
+					    col->type == COL_NUMBER ? SCOLS_FL_RIGHT : 0))
+			return -1;
 	}
-	free(text);
-	return ret;
+	for (size_t r = 0; r < rows->nr; r++) {
+		struct libscols_line *ln = scols_table_new_line(tb, NULL);
+
+		if (!ln || fill_line(ln, table, out, row_at(rows, r)))
+			return -1;
+	}
+	return 0;
 }
 
-/*
- * Print @rows; in JSON only the array, with neither a name nor a newline. Returns -1 after a
- * complaint.
- */
-int table_print(const struct table *table, const struct output *out, const void *rows,
-		size_t nr_rows, size_t row_size)
+/* Print @rows in any view but JSON. Returns -1 after a complaint. */
+int table_print(const struct table *table, const struct output *out, const struct rows *rows)
 {
 	struct libscols_table *tb;
 	int ret = -1;
 
 	/* Releases differ in what they print for a table without lines. */
-	if (!nr_rows) {
-		if (out->mode == OUT_JSON)
-			fputs("[]", stdout);
+	if (!rows->nr)
 		return 0;
-	}
 
 	tb = scols_new_table();
 	if (!tb)
@@ -230,12 +196,10 @@ int table_print(const struct table *table, const struct output *out, const void 
 	/* A line that is too wide is the terminal's to wrap: never cut a value. */
 	scols_table_set_termforce(tb, SCOLS_TERMFORCE_NEVER);
 	scols_table_enable_noheadings(tb, out->noheadings);
-	scols_table_enable_json(tb, out->mode == OUT_JSON);
 	scols_table_enable_export(tb, out->mode == OUT_PAIRS);
 	scols_table_enable_raw(tb, out->mode == OUT_RAW);
-	if (scols_table_set_name(tb, "rows") || fill(tb, table, out, rows, nr_rows, row_size))
-		goto out;
-	ret = out->mode == OUT_JSON ? print_array(tb) : scols_print_table(tb);
+	if (!fill(tb, table, out, rows))
+		ret = scols_print_table(tb);
 out:
 	scols_unref_table(tb);
 	if (ret) {
@@ -243,4 +207,36 @@ out:
 		return -1;
 	}
 	return 0;
+}
+
+static void json_cell(struct json *j, const struct table *table, const void *row, size_t column)
+{
+	const struct column *col = &table->columns[column];
+	char name[NAME_SIZE], cell[CELL_SIZE];
+
+	put_name(name, col, true);
+	for (char *p = name; *p; p++)
+		*p = tolower((unsigned char)*p);
+	if (!table->cell(row, column, cell, sizeof(cell)))
+		json_literal(j, name, "null");
+	else if (col->type == COL_TEXT)
+		json_string(j, name, cell);
+	else if (col->type == COL_BOOL)
+		json_bool(j, name, !strcmp(cell, "yes"));
+	else
+		json_literal(j, name, cell);
+}
+
+/* Write @rows as the member of the object that is open. */
+void table_json(const struct table *table, const struct output *out, const struct rows *rows,
+		struct json *j)
+{
+	json_open(j, table->name, '[');
+	for (size_t r = 0; r < rows->nr; r++) {
+		json_open(j, NULL, '{');
+		for (size_t i = 0; i < out->nr_columns; i++)
+			json_cell(j, table, row_at(rows, r), out->columns[i]);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One model of rows and columns; table, raw, pairs and JSON are libsmartcols' views of it. */
+/*
+ * One model of rows and columns, and the options that choose among its views: libsmartcols prints
+ * table, raw and pairs, json.h the JSON.
+ */
 #ifndef VLPICTL_TABLE_H
 #define VLPICTL_TABLE_H
 
@@ -8,9 +11,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "json.h"
+
 #define MAX_COLUMNS	32
 #define CELL_SIZE	160
 
+/* A number is decimal, with a sign or a point where it has one; what is COL_BOOL is yes or no. */
 enum column_type { COL_TEXT, COL_NUMBER, COL_BOOL };
 
 /**
@@ -31,13 +37,26 @@ struct column {
 };
 
 /**
+ * struct rows - what is to be printed
+ * @first: the first one.
+ * @nr: how many.
+ * @size: of each.
+ */
+struct rows {
+	const void *first;
+	size_t nr, size;
+};
+
+/**
  * struct table - what can be printed
+ * @name: of the array of rows in JSON.
  * @columns: all of them, in the order of the default table.
  * @nr_columns: at most MAX_COLUMNS.
  * @cell: write the value of @column in @row to @out. False where there is none: that is "-" in a
  *	table and in raw, "" in pairs and null in JSON.
  */
 struct table {
+	const char *name;
 	const struct column *columns;
 	size_t nr_columns;
 	bool (*cell)(const void *row, size_t column, char *out, size_t len);
@@ -74,11 +93,12 @@ struct output {
 	{ "help", no_argument, NULL, 'h' },			\
 	{ "version", no_argument, NULL, 'V' }
 
-int output_option(struct output *out, int opt, void (*help)(FILE *));
+int output_option(struct output *out, int opt, const char *arg);
 int output_columns(struct output *out, const struct table *table);
-void output_help(FILE *f, const struct table *table);
+void output_help(const struct table *table);
 
-int table_print(const struct table *table, const struct output *out, const void *rows,
-		size_t nr_rows, size_t row_size);
+int table_print(const struct table *table, const struct output *out, const struct rows *rows);
+void table_json(const struct table *table, const struct output *out, const struct rows *rows,
+		struct json *j);
 
 #endif

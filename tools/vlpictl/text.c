@@ -9,16 +9,18 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include <linux/vlpi_broker.h>
 
+#include "array_size.h"
 #include "text.h"
-#include "vlpictl.h"
 
 /* Write up to @n bytes, or up to the first NUL; @out has TEXT_SIZE(@n). */
-void text_escape(char *out, const char *bytes, size_t n)
+bool text_escape(char *out, const char *bytes, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";
+	const char *begin = out;
 
 	for (size_t i = 0; i < n && bytes[i]; i++) {
 		unsigned char c = bytes[i];
@@ -33,9 +35,9 @@ void text_escape(char *out, const char *bytes, size_t n)
 		*out++ = hex[c & 15];
 	}
 	*out = '\0';
+	return out > begin;
 }
 
-/* True, for the value of a cell that is there. */
 bool text_number(char *out, size_t len, uint64_t value)
 {
 	snprintf(out, len, "%" PRIu64, value);
@@ -43,17 +45,18 @@ bool text_number(char *out, size_t len, uint64_t value)
 }
 
 /* One of @nr words, some of which may be missing, or @what-N. */
-static void word(char *out, size_t len, const char *const *names, size_t nr, const char *what,
+static bool word(char *out, size_t len, const char *const *names, size_t nr, const char *what,
 		 uint32_t value)
 {
 	if (value < nr && names[value])
 		snprintf(out, len, "%s", names[value]);
 	else
 		snprintf(out, len, "%s-%" PRIu32, what, value);
+	return true;
 }
 
 /* These words, and those of the next two, are fixed by the man page. */
-void text_state(char *out, size_t len, uint32_t state)
+bool text_state(char *out, size_t len, uint32_t state)
 {
 	static const char *const names[] = {
 		[VLPI_BROKER_IDLE] = "idle",
@@ -64,11 +67,11 @@ void text_state(char *out, size_t len, uint32_t state)
 		[VLPI_BROKER_NOT_MSI] = "not-msi",
 	};
 
-	word(out, len, names, ARRAY_SIZE(names), "state", state);
+	return word(out, len, names, ARRAY_SIZE(names), "state", state);
 }
 
 /* As the tracepoints have them, so that one word finds both. */
-void text_event(char *out, size_t len, uint32_t type)
+bool text_event(char *out, size_t len, uint32_t type)
 {
 	static const char *const names[] = {
 		[VLPI_BROKER_EVENT_CONNECT] = "connect",
@@ -82,10 +85,10 @@ void text_event(char *out, size_t len, uint32_t type)
 		[VLPI_BROKER_EVENT_RESOLVE_FAIL] = "resolve_fail",
 	};
 
-	word(out, len, names, ARRAY_SIZE(names), "event", type);
+	return word(out, len, names, ARRAY_SIZE(names), "event", type);
 }
 
-void text_why(char *out, size_t len, uint32_t why)
+bool text_why(char *out, size_t len, uint32_t why)
 {
 	static const char *const names[] = {
 		[VLPI_BROKER_WHY_CONNECTED] = "connected",
@@ -106,14 +109,14 @@ void text_why(char *out, size_t len, uint32_t why)
 		[VLPI_BROKER_WHY_NO_LPI] = "no-lpi",
 	};
 
-	word(out, len, names, ARRAY_SIZE(names), "why", why);
+	return word(out, len, names, ARRAY_SIZE(names), "why", why);
 }
 
 /*
  * strerrorname_np() is younger than Debian 11's C library, and doesn't know the numbers that the
  * kernel keeps to itself but can still put into the error field.
  */
-void text_error(char *out, size_t len, uint32_t error)
+bool text_error(char *out, size_t len, uint32_t error)
 {
 #define E(name)	{ name, #name }
 	static const struct {
@@ -130,23 +133,14 @@ void text_error(char *out, size_t len, uint32_t error)
 	};
 #undef E
 
+	if (!error)
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (names[i].number == error) {
 			snprintf(out, len, "%s", names[i].name);
-			return;
+			return true;
 		}
 	}
 	snprintf(out, len, "errno-%" PRIu32, error);
-}
-
-/* @s as a JSON string; it is printable ASCII already. */
-void text_json(FILE *f, const char *s)
-{
-	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', f);
-		fputc(*s, f);
-	}
-	fputc('"', f);
+	return true;
 }

@@ -6,17 +6,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 /* Room for @n bytes when each of them needs escaping. */
 #define TEXT_SIZE(n)	(4 * (n) + 1)
 
-void text_escape(char *out, const char *bytes, size_t n);
+/*
+ * Each writes to @out and returns whether there is anything: that is what a cell of a table wants.
+ */
+bool text_escape(char *out, const char *bytes, size_t n);
 bool text_number(char *out, size_t len, uint64_t value);
-void text_state(char *out, size_t len, uint32_t state);
-void text_event(char *out, size_t len, uint32_t type);
-void text_why(char *out, size_t len, uint32_t why);
-void text_error(char *out, size_t len, uint32_t error);
-void text_json(FILE *f, const char *s);
+bool text_state(char *out, size_t len, uint32_t state);
+bool text_event(char *out, size_t len, uint32_t type);
+bool text_why(char *out, size_t len, uint32_t why);
+bool text_error(char *out, size_t len, uint32_t error);
 
 #endif

@@ -4,10 +4,15 @@
  * real one refuses, so that a wrong request fails the test as well as a wrong reading.
  */
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../client.h"
+#include <linux/vlpi_broker.h>
+
+#include "../array_size.h"
+#include "../device.h"
 
 #define MANY	9000
 
@@ -150,7 +155,7 @@ int device_open(void)
 	const char *want = getenv("VLPICTL_FAKE");
 
 	errno = 0;
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
 		if (fake(errors[i].name))
 			errno = errors[i].number;
 	if (errno)
@@ -244,7 +249,7 @@ static int ask_dump(struct vlpi_broker_dump *arg)
 	} else if (fake("disorder")) {
 		buf[1].id = buf[0].id;
 	} else if (fake("loop")) {
-		/* The cursor stays behind: the same clients would come for ever. */
+		/* The cursor stays behind: the module would answer with these clients for ever. */
 		arg->cursor = 1;
 		arg->more = 1;
 	}
@@ -262,11 +267,11 @@ static const struct vlpi_broker_event events[] = {
 	{ 0, 77, 53, 1000000001000, 2, 8193, 51, 99, 0 },
 };
 
-#define NR_EVENTS (sizeof(events) / sizeof(events[0]))
+#define NR_EVENTS ARRAY_SIZE(events)
 
 static size_t events_read, events_there = NR_EVENTS;
 
-/* One record, with a tail that nobody knows where the module has grown. */
+/* One record, with a tail that vlpictl doesn't know where the module has grown. */
 static size_t put_event(char *to)
 {
 	struct vlpi_broker_event e;

@@ -87,6 +87,8 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 }
 
 suite() {
+	json_writer
+
 	# what an operator sees
 	v two-vms
 	expect "bare command is status, verdict first" 0 out '^ok: 3 of 4 vLPIs injected directly, 3 waiters'
@@ -103,6 +105,8 @@ suite() {
 	v two-vms status --json
 	json "status --json: format, numbers as numbers" \
 		'd["format"] == 1 and d["verdict"] == "ok" and d["attention"] == [] and d["now"]["held"] == 3 and d["totals"]["signals"] == 400 and d["consistent"] is True and d["vms"][0]["waiters"] == 2 and d["module"]["abi"] == 1'
+	json "status --json: these members, in this order" \
+		'list(d) == "format command verdict attention module now totals generation consistent vms".split() and list(d["now"]) == "vms slots held clients waiters reassign dead_strays".split() and list(d["totals"]) == "connects grants promotions revokes grant_failures gate_refusals unmaps_behind forced_unmaps repairs signals injections".split() and list(d["vms"][0]) == "vm pid name comm slots held waiters signals injections".split()'
 	v empty
 	expect "no client: ok" 0 out '^ok: loaded, no client yet'
 	v empty -J
@@ -114,7 +118,7 @@ suite() {
 
 	v attention
 	expect "dead strays: reboot" 0 out '^attention: host IRQs .* is gone: 3; reboot the host'
-	expect "reassign: what to do" 0 out '^attention: clients that could not be taken over .*: 2; detach and attach'
+	expect "reassign: what to do" 0 out '^attention: clients that could not be taken over .*: 2; deassign and assign their irqfds anew'
 	expect "a second forwarded IRQ is seen" 0 out '^attention: vLPIs with more than one host IRQ .*: 1; '
 	expect "waiters without a holder are seen" 0 out '^attention: vLPIs with waiters and no holder: 1; '
 	expect "unmappable clients are seen" 0 out '^attention: clients that KVM or the hardware turned down: 3; '
@@ -166,6 +170,8 @@ suite() {
 	v two-vms dump -J
 	json "dump --json: numbers, booleans and null" \
 		'd["format"] == 1 and d["generation"] == 7 and len(d["clients"]) == 9 and d["clients"][0]["fwd"] is True and d["clients"][0]["vintid"] == 8192 and d["clients"][4]["vintid"] is None and d["clients"][5]["error"] == "ENOENT" and d["clients"][2]["host_irq"] == 53'
+	json "dump --json: these members, in this order" \
+		'list(d) == ["format", "command", "generation", "consistent", "clients"] and list(d["clients"][0]) == "vm pid comm vintid state pos host_irq fwd gsi devid eventid signals injections error note".split()'
 	v two-vms dump --vm 77
 	expect "no match says so" 0 err 'no client matches'
 
@@ -306,19 +312,31 @@ suite() {
 	expect "extra argument of events" 2 err '"extra"'
 	v two-vms status extra
 	expect "extra argument" 2 err '"extra"'
-	for a in help -h --help 'help dump' 'help status' 'help events' 'dump -h' 'events -h' 'status --help'; do
+	for a in 'dump extra' 'events --nonsense' 'status -o NOPE' 'dump --vm x'; do
+		# shellcheck disable=SC2086
+		v enoent $a
+		expect "$a: wrong usage is told before the module is asked" 2 out -
+	done
+	for a in help -h --help 'help help' 'help dump' 'help status' 'help events' 'dump -h' 'events -h' 'status --help'; do
 		# shellcheck disable=SC2086
 		v enoent $a
 		expect "$a needs no module" 0 out '^Usage: vlpictl'
 	done
 	v enoent -V
 	expect "--version" 0 out "^vlpictl $VERSION\$"
+	v enoent dump --version
+	expect "--version of a subcommand" 0 out "^vlpictl $VERSION\$"
 	v two-vms help nonsense
 	expect "help nonsense" 2 err 'no subcommand'
 	if [ -c /dev/full ]; then
-		VLPICTL_FAKE=two-vms $run "$bin" dump >/dev/full 2>"$tmp/err"
-		status=$?
-		expect "a full disk is an error" 1 err "can't write"
+		for c in dump 'events -f'; do
+			# shellcheck disable=SC2086
+			VLPICTL_FAKE=two-vms $run "$bin" $c >/dev/full 2>"$tmp/err"
+			status=$?
+			expect "a full disk is an error: $c" 1 err "can't write"
+			! grep -q waiting "$tmp/err"
+			tap $? "a full disk is the end: $c"
+		done
 	else
 		skip "a full disk is an error" "no /dev/full"
 	fi
@@ -360,16 +378,58 @@ fuzz() {
 	fi
 }
 
-build() { # NAME FLAG...
-	bin=$tmp/vlpictl-$1
-	shift
-	src=
-	for f in $SOURCES test/fake_device.c; do
+# All that the writer can write, byte by byte, and as a reader of JSON has it.
+json_writer() {
+	"$bin-json" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	same "writer: layout, escapes, numbers, nesting" <<-'END'
+		{
+		   "quotes": "say \"\\\" {[,:]}",
+		   "controls": "\u0008\u0009\u000a\u001b[m\u007f",
+		   "no_utf8": "a\ufffd\ufffd",
+		   "cut": "qemu-system-\ufffd",
+		   "nothing": "",
+		   "most": 18446744073709551615,
+		   "odd": 9007199254740993,
+		   "least": 0,
+		   "yes": true,
+		   "no": false,
+		   "none": null,
+		   "time": 12.000345,
+		   "empty": [],
+		   "members": {},
+		   "nested": [
+		      [
+		         1,
+		         2
+		      ],
+		      {"a": {"b": true}, "c": 3}
+		   ]
+		}
+		[]
+	END
+	sed -i '$d' "$tmp/out"
+	json "writer: strings come back, and bytes that are no ASCII as U+FFFD" \
+		'[d[k] for k in ("quotes", "controls", "no_utf8", "cut", "nothing")] == ["say \"\\\" {[,:]}", "\b\t\n\x1b[m\x7f", "a\ufffd\ufffd", "qemu-system-\ufffd", ""]'
+	json "writer: 64 bits are exact" '[d[k] for k in ("most", "odd", "least", "time")] == [2**64 - 1, 2**53 + 1, 0, 12.000345]'
+	json "writer: nesting" '[d[k] for k in ("yes", "no", "none", "empty", "members", "nested")] == [True, False, None, [], {}, [[1, 2], {"a": {"b": True}, "c": 3}]]'
+}
+
+compile() { # PROGRAM FLAGS SOURCE...
+	out=$1 flags=$2 src=
+	shift 2
+	for f in "$@"; do
 		src="$src $VLPICTL_SRC$f"
 	done
 	# The flags are meant to be split; the quotes in them are for eval.
+	eval "$CC $CFLAGS_CHECK -O1 -g $flags -o $out $src $LIBS_CHECK" 2>"$tmp/build"
+}
+
+build() { # NAME FLAG...
+	bin=$tmp/vlpictl-$1
+	shift
 	# shellcheck disable=SC2086
-	eval "$CC $CFLAGS_CHECK -O1 -g $* -o $bin $src $LIBS_CHECK" 2>"$tmp/build"
+	compile "$bin" "$*" $SOURCES test/fake_device.c && compile "$bin-json" "$*" test/json_test.c json.c
 }
 
 echo "TAP version 13"

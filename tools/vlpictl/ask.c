@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "ask.h"
+#include "complain.h"
+#include "device.h"
 #include "text.h"
-#include "vlpictl.h"
 
 /* The ABI returns no more at once. */
 #define MAX_BATCH	4096
@@ -30,7 +31,7 @@ _Static_assert(sizeof(struct vlpi_broker_client) % 8 == 0, "the kernel refuses t
 _Static_assert(sizeof(struct vlpi_broker_dump) >= VLPI_BROKER_DUMP_SIZE_VER1, "dump shrank");
 _Static_assert(sizeof(struct vlpi_broker_event) >= VLPI_BROKER_EVENT_SIZE_VER1, "event shrank");
 
-int client_open(void)
+int ask_open(void)
 {
 	int fd = device_open();
 
@@ -59,7 +60,7 @@ int client_open(void)
 	return -1;
 }
 
-void client_close(int fd)
+void ask_close(int fd)
 {
 	device_close(fd);
 }
@@ -111,7 +112,7 @@ static int check_size(uint32_t size, uint32_t least, const char *what)
 }
 
 /* Fill in @info. Fields that the module doesn't know are 0. */
-int client_info(int fd, struct vlpi_broker_info *info)
+int ask_info(int fd, struct vlpi_broker_info *info)
 {
 	char version[TEXT_SIZE(sizeof(info->version))];
 
@@ -130,12 +131,6 @@ int client_info(int fd, struct vlpi_broker_info *info)
 		 info->abi_version > VLPI_BROKER_ABI_VERSION ? "newer" : "older",
 		 VLPI_BROKER_ABI_VERSION);
 	return -1;
-}
-
-void snapshot_free(struct snapshot *snap)
-{
-	free(snap->clients);
-	memset(snap, 0, sizeof(*snap));
 }
 
 static int make_room(struct snapshot *snap, size_t *room)
@@ -228,8 +223,37 @@ static int walk(int fd, struct snapshot *snap, size_t *room, bool last)
 	return snap->consistent;
 }
 
+static uint64_t place(const struct vlpi_broker_client *c)
+{
+	switch (c->state) {
+	case VLPI_BROKER_HOLDER:
+		return 0;
+	case VLPI_BROKER_WAITER:
+		return c->position;
+	}
+	return UINT64_MAX;
+}
+
+static int cmp(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+	const struct vlpi_broker_client *a = pa, *b = pb;
+	int ret = cmp(a->vm_id, b->vm_id);
+
+	/* 0 - 1 wraps round: a client without a vLPI comes last. */
+	if (!ret)
+		ret = cmp(a->vintid - UINT64_C(1), b->vintid - UINT64_C(1));
+	if (!ret)
+		ret = cmp(place(a), place(b));
+	return ret ? ret : cmp(a->id, b->id);
+}
+
 /* Read all clients. Returns 0 for an inconsistent snapshot too, after saying so. */
-int client_dump(int fd, struct snapshot *snap)
+int ask_clients(int fd, struct snapshot *snap)
 {
 	size_t room = 0;
 	int ret = 0;
@@ -238,13 +262,14 @@ int client_dump(int fd, struct snapshot *snap)
 	for (int i = 1; i <= MAX_WALKS && !ret; i++)
 		ret = walk(fd, snap, &room, i == MAX_WALKS);
 	if (ret < 0) {
-		snapshot_free(snap);
+		free(snap->clients);
 		return -1;
 	}
 	if (!ret)
 		complain("warning: clients changed during each of %d attempts to read them; "
 			 "the lines may come from different moments, run vlpictl again to compare",
 			 MAX_WALKS);
+	qsort(snap->clients, snap->nr, sizeof(*snap->clients), by_place);
 	return 0;
 }
 
@@ -286,7 +311,7 @@ static int split(const char *raw, size_t len, struct vlpi_broker_event *to, uint
  * Read up to EVENTS_AT_ONCE events that come after the one with the number @last. Returns how many,
  * 0 where there is none now.
  */
-int client_events(int fd, struct vlpi_broker_event *to, uint64_t last)
+int ask_events(int fd, struct vlpi_broker_event *to, uint64_t last)
 {
 	static char raw[EVENTS_AT_ONCE * VLPI_BROKER_EVENT_SIZE_VER1];
 	ssize_t len;
@@ -308,7 +333,7 @@ int client_events(int fd, struct vlpi_broker_event *to, uint64_t last)
 }
 
 /* Wait for an event. */
-int client_wait(int fd)
+int ask_wait(int fd)
 {
 	int ret;
 
@@ -321,45 +346,9 @@ int client_wait(int fd)
 	return -1;
 }
 
-/* The irqchip's word against the state: a holder's host IRQ, and no other, is forwarded. */
 bool client_mismatch(const struct vlpi_broker_client *c)
 {
 	bool forwarded = c->flags & VLPI_BROKER_CLIENT_FORWARDED;
 
 	return forwarded != (c->state == VLPI_BROKER_HOLDER);
-}
-
-static uint64_t place(const struct vlpi_broker_client *c)
-{
-	switch (c->state) {
-	case VLPI_BROKER_HOLDER:
-		return 0;
-	case VLPI_BROKER_WAITER:
-		return c->position;
-	}
-	return UINT64_MAX;
-}
-
-static int cmp(uint64_t a, uint64_t b)
-{
-	return (a > b) - (a < b);
-}
-
-static int by_place(const void *pa, const void *pb)
-{
-	const struct vlpi_broker_client *a = pa, *b = pb;
-	int ret = cmp(a->vm_id, b->vm_id);
-
-	/* 0 - 1 wraps round: a client without a vLPI comes last. */
-	if (!ret)
-		ret = cmp(a->vintid - UINT64_C(1), b->vintid - UINT64_C(1));
-	if (!ret)
-		ret = cmp(place(a), place(b));
-	return ret ? ret : cmp(a->id, b->id);
-}
-
-/* By VM, vLPI (clients without one last) and place in its queue. */
-void snapshot_sort(struct snapshot *snap)
-{
-	qsort(snap->clients, snap->nr, sizeof(*snap->clients), by_place);
 }
