@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Everything the module includes. Where this does not compile, no other answer means anything. */
 #include <linux/kvm_host.h>
 #include <linux/kvm_irqfd.h>

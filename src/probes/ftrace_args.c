@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* arm64 from 6.2: a callback gets the arguments only, and may set where to go on. */
 #include <linux/ftrace.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Up to 5.10 the callback gets a struct pt_regs. */
 #include <linux/ftrace.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* arm64 from 5.11 to 6.1: struct ftrace_regs wraps the full registers (FL_SAVE_REGS). */
 #include <linux/ftrace.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* From 6.17 registration takes the eventfd as an argument, and producer->irq as another. */
 #include <linux/irqbypass.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Up to 6.16 an irq_bypass consumer carries its identity as an opaque token. */
 #include <linux/irqbypass.h>
 

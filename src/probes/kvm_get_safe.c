@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* From 5.16 a function gets a reference to a VM that may be going away. */
 #include <linux/kvm_host.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Up to 6.7 a VM's LPIs are in a list under lpi_list_lock. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* From 6.8 a VM's LPIs are in an xarray, freed after RCU. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Up to 5.17 a bool says whether a redistributor has LPIs on. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>

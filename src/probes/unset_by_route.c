@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Up to 6.15 or so KVM finds the vLPI to unmap by walking the guest's tables for the route, and
  * marks a vLPI as forwarded under its_lock alone.
