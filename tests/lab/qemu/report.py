@@ -115,6 +115,7 @@ class Machine:
 
 
 DOCUMENT = """\
+<!-- SPDX-License-Identifier: GPL-2.0-only -->
 # The report's own case
 
 Written by `{command}`; do not edit.
