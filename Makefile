@@ -27,9 +27,9 @@ help:
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
-	@echo '  make check-mutants  break the broker on purpose, one piece at a time: a test must go red'
+	@echo '  make check-planted  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make check-probes  the feature probes on headers altered as vendors do: minutes'
-	@echo '  make lint        W=1, checkpatch, kernel-doc, shellcheck'
+	@echo '  make lint        W=1, sparse, checkpatch, kernel-doc; shellcheck, pyflakes; licences, names, planted bugs'
 	@echo 'Anywhere:'
 	@echo '  make clean'
 
@@ -51,28 +51,34 @@ install: all
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 	$(MAKE) -C tools/vlpictl install VERSION=$(VERSION) PREFIX=$(PREFIX)
 
+# What runs the tests is written in Python, which a bare machine lacks.
+.PHONY: python
+python:
+	@tests/run/need python3=python3
+
 .PHONY: demo
 demo:
 	tests/demo/run
 
 .PHONY: check
-check:
+check: python
 	tests/run/check
 
 .PHONY: check-matrix
-check-matrix:
+check-matrix: python
 	tests/run/check-matrix
 
 .PHONY: check-debug
-check-debug:
+check-debug: python
 	tests/run/check-debug
 
 .PHONY: check-qemu
-check-qemu:
+check-qemu: python
 	tests/run/check-qemu
 
 .PHONY: unit
 unit:
+	@tests/run/need cc=gcc /usr/include/stdio.h=libc6-dev
 	$(MAKE) -C tests/arbiter/unit check
 
 .PHONY: fuzz
@@ -84,12 +90,12 @@ model:
 	tests/arbiter/model/run
 
 .PHONY: check-probes
-check-probes:
+check-probes: python
 	tests/run/check-probes
 
-.PHONY: check-mutants
-check-mutants:
-	tests/run/check-mutants
+.PHONY: check-planted
+check-planted: python
+	tests/run/check-planted
 
 .PHONY: lint
 lint:

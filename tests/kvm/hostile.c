@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -126,9 +125,7 @@ static void twin_end(struct nuisance *n)
 
 static void resample_begin(struct nuisance *n)
 {
-	n->resample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->resample < 0)
-		die("eventfd: %m");
+	n->resample = eventfd_new();
 }
 
 /* This thread alone touches the routes, until it has ended. */
@@ -183,9 +180,9 @@ static bool eventfds_turn(struct nuisance *n)
 {
 	unsigned int i = rng_below(&n->rng, SOURCES);
 	struct source *s = n->sh->src[i];
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = eventfd_new();
 
-	if (fd < 0 || dup3(fd, s->eventfd, O_CLOEXEC) < 0)
+	if (dup3(fd, s->eventfd, O_CLOEXEC) < 0)
 		die("a new eventfd for %s: %m", s->bdf);
 	close(fd);
 	source_rearm(s);
@@ -368,26 +365,32 @@ FIXTURE_VARIANT(hostile) {
 FIXTURE_VARIANT_ADD(hostile, irqfds_come_and_go) {
 	.kind = IRQFDS,
 };
+ABOUT_VARIANT("hostile.irqfds_come_and_go", "H5 H11");
 
 FIXTURE_VARIANT_ADD(hostile, routes_change) {
 	.kind = ROUTES,
 };
+ABOUT_VARIANT("hostile.routes_change", "H4 H5 H11");
 
 FIXTURE_VARIANT_ADD(hostile, eventfds_are_closed) {
 	.kind = EVENTFDS,
 };
+ABOUT_VARIANT("hostile.eventfds_are_closed", "H5 H9 H11");
 
 FIXTURE_VARIANT_ADD(hostile, irqfds_are_resampled) {
 	.kind = RESAMPLE,
 };
+ABOUT_VARIANT("hostile.irqfds_are_resampled", "H5 H11 H15");
 
 FIXTURE_VARIANT_ADD(hostile, two_vms_have_them) {
 	.kind = TWIN,
 };
+ABOUT_VARIANT("hostile.two_vms_have_them", "H5 H11 H14");
 
 FIXTURE_VARIANT_ADD(hostile, a_cpu_goes_offline) {
 	.kind = CPUS,
 };
+ABOUT_VARIANT("hostile.a_cpu_goes_offline", "H5 H11 H20");
 
 FIXTURE_SETUP(hostile)
 {
@@ -422,7 +425,7 @@ FIXTURE_TEARDOWN(hostile)
 		EXPECT_EQ(0, klog_count(self->klog, "cut here"));	\
 	} while (0)
 
-TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200)
+VM_TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200, "H5 H11")
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -439,7 +442,7 @@ TEST_F_TIMEOUT(hostile, while_the_guest_remaps, 7200)
 }
 
 /* The VMM resets the ITS of a guest that goes on. */
-TEST_F_TIMEOUT(hostile, while_the_its_is_reset, 7200)
+VM_TEST_F_TIMEOUT(hostile, while_the_its_is_reset, 7200, "H5 H11")
 {
 	struct sharers *sh = &self->sh;
 	struct firing f;
@@ -495,7 +498,7 @@ static bool all_have_left(void)
 	return !info.nr_clients && !info.nr_slots && !info.nr_vms;
 }
 
-TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
+VM_TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200, "H5 H11")
 {
 	unsigned int kills = env_number("VLPI_HOSTILE_KILLS", 3);
 	struct sharers *sh = &self->sh;
@@ -523,4 +526,4 @@ TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200)
 	EXPECT_IN_PLACE(sh, "a new VM has them");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

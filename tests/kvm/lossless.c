@@ -10,18 +10,8 @@
 
 #define ROUNDS			50
 
-static uint64_t taken(struct sharers *sh)
-{
-	return guest_count(sh->vm, SHARED_INTID);
-}
-
-static bool takes(struct sharers *sh, uint64_t before)
-{
-	return guest_takes(sh->vm, SHARED_INTID, before);
-}
-
 #define EXPECT_TAKEN(sh, before, ...)					\
-	EXPECT_TRUE(takes(sh, before)) {				\
+	EXPECT_TRUE(sharers_takes(sh, before)) {				\
 		TH_LOG(__VA_ARGS__);					\
 	}
 
@@ -67,39 +57,40 @@ FIXTURE_TEARDOWN(pending)
 	sharers_free(&self->sh);
 }
 
-VM_TEST_F(pending, masked)
+FAILS_ON_STOCK("pending.holder_fires_and_leaves.masked", "6.1 7.3");
+VM_TEST_F(pending, masked, "H8")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
 	detach(sh->src[variant->leaves]);
 	if (variant->comes_back)
 		sharers_attach(sh, variant->leaves);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "the edge that was pending is lost");
 	EXPECT_SOURCES("afterwards");
 }
 
-VM_TEST_F(pending, disabled)
+VM_TEST_F(pending, disabled, "H8")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
 	guest_enable(sh->vm, SHARED_INTID, false);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
 	detach(sh->src[variant->leaves]);
 	if (variant->comes_back)
 		sharers_attach(sh, variant->leaves);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	EXPECT_TAKEN(sh, before, "the edge that was pending is lost");
 	EXPECT_SOURCES("afterwards");
@@ -122,31 +113,31 @@ FIXTURE_TEARDOWN(first)
 }
 
 /* An MSI by software is pending when the vLPI gets its first holder. */
-VM_TEST_F(first, msi_pending_while_granted)
+VM_TEST_F(first, msi_pending_while_granted, "H8")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	ASSERT_LT(0, try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT));
 	sharers_attach(sh, 0);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "the MSI that was pending is lost");
 	EXPECT_SOURCES("afterwards");
 }
 
 /* What a source raised while it was attached to nothing is in its eventfd. */
-VM_TEST_F(first, fired_before_attached)
+VM_TEST_F(first, fired_before_attached, "H8")
 {
 	struct sharers *sh = &self->sh;
-	uint64_t before = taken(sh);
+	uint64_t before = sharers_count(sh);
 
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		EXPECT_VERDICT(sh->src[i], HOST);
-		before = taken(sh);
+		before = sharers_count(sh);
 		sharers_attach(sh, i);
 		EXPECT_TAKEN(sh, before, "source %u fired before it was attached: lost", i + 1);
 	}
@@ -194,7 +185,7 @@ static void change_hands(struct sharers *sh, unsigned int i)
  * In turn, so that with promotion in the order of arrival it is always the holder that fires and
  * leaves; whoever it is, its edge must arrive.
  */
-VM_TEST_F(handover, fires_and_leaves_at_once)
+VM_TEST_F(handover, fires_and_leaves_at_once, "H8")
 {
 	struct sharers *sh = &self->sh;
 	unsigned int lost = 0, round;
@@ -204,10 +195,10 @@ VM_TEST_F(handover, fires_and_leaves_at_once)
 		uint64_t before;
 
 		settle();
-		before = taken(sh);
+		before = sharers_count(sh);
 		source_fire(sh->src[i]);
 		change_hands(sh, i);
-		if (!takes(sh, before))
+		if (!sharers_takes(sh, before))
 			lost++;
 	}
 	EXPECT_EQ(0, lost) {
@@ -231,7 +222,7 @@ static void *shoot(void *arg)
 }
 
 /* The edge is on its way, or pending on the host, while KVM sends the ITS its commands. */
-VM_TEST_F(handover, fires_while_it_leaves)
+VM_TEST_F(handover, fires_while_it_leaves, "H8")
 {
 	struct sharers *sh = &self->sh;
 	unsigned int lost = 0, round;
@@ -245,7 +236,7 @@ VM_TEST_F(handover, fires_while_it_leaves)
 		uint64_t before;
 
 		settle();
-		before = taken(sh);
+		before = sharers_count(sh);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, shoot, &shot));
 		pthread_barrier_wait(&go);
 		/* A different moment each time, from at once to after the edge. */
@@ -253,7 +244,7 @@ VM_TEST_F(handover, fires_while_it_leaves)
 			sched_yield();
 		change_hands(sh, i);
 		pthread_join(thread, NULL);
-		if (!takes(sh, before))
+		if (!sharers_takes(sh, before))
 			lost++;
 	}
 	EXPECT_EQ(0, lost) {
@@ -277,13 +268,13 @@ FIXTURE_TEARDOWN(alone)
 }
 
 /* The last one leaves with an edge pending, and nobody comes after it. */
-VM_TEST_F(alone, fires_masked_and_leaves)
+VM_TEST_F(alone, fires_masked_and_leaves, "H8")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[0]);
 	settle();
 	detach(sh->src[0]);
@@ -319,34 +310,35 @@ FIXTURE_TEARDOWN(unable)
 	sharers_free(&self->sh);
 }
 
-VM_TEST_F(unable, lpi_disabled)
+FAILS_ON_STOCK("unable.waiter.lpi_disabled", "6.12 7.3");
+VM_TEST_F(unable, lpi_disabled, "H21")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
 	guest_enable(sh->vm, SHARED_INTID, false);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	EXPECT_TAKEN(sh, before, "raised while the LPI was disabled: lost");
 	EXPECT_SOURCES("afterwards");
 }
 
-VM_TEST_F(unable, interrupts_masked)
+VM_TEST_F(unable, interrupts_masked, "H21")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
 	guest_mask(sh->vm, 0, true);
-	before = taken(sh);
+	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
 	settle();
-	EXPECT_EQ(before, taken(sh));
+	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "raised while interrupts were masked: lost");
 	EXPECT_SOURCES("afterwards");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

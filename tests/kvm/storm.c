@@ -91,7 +91,7 @@ static bool shot(struct sharers *sh, struct rng *rng)
 	return guest_takes(sh->vm, SHARED_INTID, before);
 }
 
-TEST_F_TIMEOUT(storm, of_six, 3600)
+VM_TEST_F_TIMEOUT(storm, of_six, 3600, "H3 H8")
 {
 	uint64_t end = now_ms() + 1000ULL * env_number("VLPI_STORM_SECONDS", 10);
 	unsigned int shots = 0, lost = 0, changes = 0;
@@ -121,4 +121,4 @@ TEST_F_TIMEOUT(storm, of_six, 3600)
 	EXPECT_SOURCES("all left");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

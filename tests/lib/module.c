@@ -259,6 +259,13 @@ bool broker_client(struct source *s, struct vlpi_broker_client *client)
 	return found;
 }
 
+bool broker_holds(struct source *s)
+{
+	struct vlpi_broker_client c;
+
+	return broker_client(s, &c) && c.state == VLPI_BROKER_HOLDER;
+}
+
 static bool same_slot(const struct vlpi_broker_client *a, const struct vlpi_broker_client *b)
 {
 	return a->vintid && a->vm_id == b->vm_id && a->vintid == b->vintid;

@@ -11,23 +11,34 @@ void sharers_map(struct sharers *sh)
 	guest_map(sh->vm, SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
 }
 
-void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
-{
-	sh->vm = vm_new(name, 1);
-	sh->nr = nr;
-	guest_boot(sh->vm);
-	sharers_map(sh);
-	for (unsigned int i = 0; i < nr; i++)
-		sh->src[i] = source_open(first + i);
-	sharers_route_all(sh);
-}
-
 void sharers_route_all(struct sharers *sh)
 {
 	vm_route_batch(sh->vm, true);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
 	vm_route_batch(sh->vm, false);
+}
+
+void sharers_open(struct sharers *sh, unsigned int first, unsigned int nr)
+{
+	sh->nr = nr;
+	for (unsigned int i = 0; i < nr; i++)
+		sh->src[i] = source_open(first + i);
+	sharers_route_all(sh);
+}
+
+static void prepare(struct sharers *sh, const char *name, unsigned int vcpus, unsigned int first,
+		    unsigned int nr)
+{
+	sh->vm = vm_new(name, vcpus);
+	guest_boot(sh->vm);
+	sharers_map(sh);
+	sharers_open(sh, first, nr);
+}
+
+void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
+{
+	prepare(sh, name, 1, first, nr);
 }
 
 void sharers_attach(struct sharers *sh, unsigned int i)
@@ -48,12 +59,23 @@ void sharers_detach_all(struct sharers *sh)
 		detach(sh->src[i]);
 }
 
-void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
+static void attach_prepared(struct sharers *sh)
 {
-	sharers_prepare(sh, name, first, nr);
 	sharers_attach_all(sh);
 	/* A grant raises the vLPI once, which is not to be taken for an edge of a source. */
 	settle();
+}
+
+void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
+{
+	prepare(sh, name, 1, first, nr);
+	attach_prepared(sh);
+}
+
+void sharers_new_two_vcpus(struct sharers *sh, const char *name, unsigned int nr)
+{
+	prepare(sh, name, 2, 0, nr);
+	attach_prepared(sh);
 }
 
 /* As a VMM that ends in good order: irqfds, vectors and devices, then the VM. */
@@ -73,4 +95,14 @@ int sharers_holder(struct sharers *sh)
 		if (sh->src[i]->last == DIRECT)
 			return i;
 	return -1;
+}
+
+uint64_t sharers_count(struct sharers *sh)
+{
+	return guest_count(sh->vm, SHARED_INTID);
+}
+
+bool sharers_takes(struct sharers *sh, uint64_t before)
+{
+	return guest_takes(sh->vm, SHARED_INTID, before);
 }

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -179,9 +178,7 @@ static struct source *new_source(void)
 		;
 	if (!s || slot == MAX_SOURCES)
 		die("no memory, or too many sources");
-	s->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->eventfd < 0)
-		die("eventfd: %m");
+	s->eventfd = eventfd_new();
 	open_list[slot] = s;
 	return s;
 }

@@ -485,7 +485,7 @@ void vm_sentinel(struct vm *vm, bool on)
 	if (on == (vm->sentinel >= 0))
 		return;
 	if (on) {
-		vm->sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		vm->sentinel = eventfd_new();
 		vm_route_pin(vm, SENTINEL_GSI, GUEST_SENTINEL_SPI - 32);
 		ret = try_irqfd(vm, vm->sentinel, SENTINEL_GSI, 0);
 		if (ret)
@@ -567,6 +567,14 @@ int try_irqfd(struct vm *vm, int eventfd, uint32_t gsi, uint32_t flags)
 	return ioctl(vm->fd, KVM_IRQFD, &i) ? -errno : 0;
 }
 
+void vm_irqfd(struct vm *vm, int eventfd, uint32_t gsi, uint32_t flags)
+{
+	int ret = try_irqfd(vm, eventfd, gsi, flags);
+
+	if (ret)
+		die("irqfd of GSI %u, flags %u: %s", gsi, flags, strerror(-ret));
+}
+
 int try_signal_msi(struct vm *vm, uint32_t devid, uint32_t eventid)
 {
 	struct kvm_msi m = {
@@ -579,6 +587,15 @@ int try_signal_msi(struct vm *vm, uint32_t devid, uint32_t eventid)
 	int ret = ioctl(vm->fd, KVM_SIGNAL_MSI, &m);
 
 	return ret < 0 ? -errno : ret;
+}
+
+int eventfd_new(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		die("eventfd: %m");
+	return fd;
 }
 
 void eventfd_kick(int eventfd)

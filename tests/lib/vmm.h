@@ -222,8 +222,11 @@ void vm_route_none(struct vm *vm, uint32_t gsi);
 void vm_route_batch(struct vm *vm, bool on);
 
 /* KVM_IRQFD and KVM_SIGNAL_MSI as they are. */
+void vm_irqfd(struct vm *vm, int eventfd, uint32_t gsi, uint32_t flags);
 int try_irqfd(struct vm *vm, int eventfd, uint32_t gsi, uint32_t flags);
 int try_signal_msi(struct vm *vm, uint32_t devid, uint32_t eventid);
+/* An eventfd that does not block. */
+int eventfd_new(void);
 void eventfd_kick(int eventfd);
 void spi_set(struct vm *vm, uint32_t intid, bool level);
 
@@ -482,6 +485,7 @@ void broker_info(struct vlpi_broker_info *info);
 struct vlpi_broker_client *broker_dump(unsigned int *nr);
 /* The client of a source; false if there is none. */
 bool broker_client(struct source *s, struct vlpi_broker_client *client);
+bool broker_holds(struct source *s);
 /* Slots with more than one holder. With @quiescent also those of several producers with none. */
 unsigned int broker_bad_slots(bool quiescent);
 const char *broker_state_name(uint32_t state);
@@ -520,8 +524,12 @@ struct sharers {
 
 /* Sources first .. first + nr - 1 of this machine, all attached. */
 void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
-/* The same in parts: the VM with its routes, and nothing attached. */
+/* The first @nr sources, and a VM with two vCPUs; the event goes to the first. */
+void sharers_new_two_vcpus(struct sharers *sh, const char *name, unsigned int nr);
+/* In parts: the VM with its routes, and nothing attached. */
 void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
+/* The sources alone, with routes in a VM that is there. */
+void sharers_open(struct sharers *sh, unsigned int first, unsigned int nr);
 void sharers_map(struct sharers *sh);
 /* The routes as sharers_prepare() has made them, in one call. */
 void sharers_route_all(struct sharers *sh);
@@ -532,6 +540,9 @@ void sharers_free(struct sharers *sh);
 
 /* The one that sources_wrong() saw DIRECT, or -1. */
 int sharers_holder(struct sharers *sh);
+/* guest_count() and guest_takes() of the shared LPI. */
+uint64_t sharers_count(struct sharers *sh);
+bool sharers_takes(struct sharers *sh, uint64_t before);
 
 /* ---- child.c: a VMM in a process of its own, to be killed ----------------------------------- */
 

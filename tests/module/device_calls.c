@@ -578,7 +578,7 @@ FIXTURE_TEARDOWN(chardev)
 	sharers_free(&self->sh);
 }
 
-TEST_F_TIMEOUT(chardev, answers_as_it_says, 7200)
+VM_TEST_F_TIMEOUT(chardev, answers_as_it_says, 7200, "P6")
 {
 	unsigned int seed = env_number("VLPI_CHARDEV_SEED", 1);
 	unsigned int calls = env_number("VLPI_CHARDEV_CALLS", 100000) / CALLERS;
@@ -652,7 +652,7 @@ static int as_nobody(int inherited)
 }
 
 /* Only root may open it; whoever root hands an open one to, for reading too, may ask. */
-VM_TEST_F(chardev, is_for_root)
+VM_TEST_F(chardev, is_for_root, "P6")
 {
 	struct vlpi_broker_info info = { .size = sizeof(info) };
 	struct stat st;
@@ -673,7 +673,7 @@ VM_TEST_F(chardev, is_for_root)
 }
 
 /* An open file is no reason not to let the irqfds go, nor to unload under it. */
-VM_TEST_F(chardev, open_file_keeps_the_module)
+VM_TEST_F(chardev, open_file_keeps_the_module, "P6")
 {
 	int fd = open(BROKER_DEVICE, O_RDONLY | O_CLOEXEC), ret;
 	struct vlpi_broker_info info = { .size = sizeof(info) };
@@ -691,4 +691,4 @@ VM_TEST_F(chardev, open_file_keeps_the_module)
 	vm_sentinel(self->sh.vm, true);
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(gate)
 	sharers_free(&self->sh);
 }
 
-VM_TEST_F(gate, refuses)
+VM_TEST_F(gate, refuses, "P1")
 {
 	struct sharers *sh = &self->sh;
 	struct vlpi_broker_info before, after;
@@ -81,4 +81,4 @@ VM_TEST_F(gate, refuses)
 	EXPECT_SOURCES("after the refusal");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -120,7 +120,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
 
-TEST_F_TIMEOUT(loads, a_hundred_times, 3600)
+VM_TEST_F_TIMEOUT(loads, a_hundred_times, 3600, "H17")
 {
 	unsigned int loads = env_number("VLPI_LOADS", 100), n;
 	uint64_t loading = 0, unloading = 0;
@@ -173,4 +173,4 @@ TEST_F_TIMEOUT(loads, a_hundred_times, 3600)
 		EXPECT_VERDICT(self->src[i], HOST);
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -415,7 +415,7 @@ static void back_to_the_beginning(struct sharers *sh)
 	sharers_route_all(sh);
 }
 
-TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200)
+VM_TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200, "H18")
 {
 	bool to_the_end = variant->who == CALLER || variant->who == LOADER;
 	unsigned int most = to_the_end ? MOST : MOST_OF_WORKERS;
@@ -501,7 +501,7 @@ FIXTURE_TEARDOWN(dying)
 	sharers_free(&self->sh);
 }
 
-TEST_F_TIMEOUT(dying, while_its_thread_is_made, 3600)
+VM_TEST_F_TIMEOUT(dying, while_its_thread_is_made, 3600, "H18")
 {
 	struct child c;
 	struct rng rng;
@@ -522,4 +522,4 @@ TEST_F_TIMEOUT(dying, while_its_thread_is_made, 3600)
 	EXPECT_SOURCES("a new VM has them");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -144,7 +144,7 @@ static uint64_t vm_id_of(struct source *s)
 	return c.vm_id;
 }
 
-VM_TEST_F(events, changes_in_order)
+VM_TEST_F(events, changes_in_order, "P6")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before = now_ns(), seq;
@@ -176,7 +176,7 @@ VM_TEST_F(events, changes_in_order)
 }
 
 /* The errno is positive, and what nobody asked for is told of as well. */
-VM_TEST_F(events, guest_discards)
+VM_TEST_F(events, guest_discards, "P6")
 {
 	struct sharers *sh = &self->sh;
 	unsigned int n = 0, unmaps = 0, failed;
@@ -273,7 +273,7 @@ static void sleeper_end(struct sleeper *s)
 	close(s->fd);
 }
 
-VM_TEST_F(events, wakes_who_waits)
+VM_TEST_F(events, wakes_who_waits, "P6")
 {
 	struct sleeper reads, polls;
 	char byte[RECORD];
@@ -306,7 +306,7 @@ static void do_nothing(int sig)
 	(void)sig;
 }
 
-VM_TEST_F(events, a_signal_interrupts)
+VM_TEST_F(events, a_signal_interrupts, "P6")
 {
 	struct sigaction sa = { .sa_handler = do_nothing };
 	struct sleeper s;
@@ -323,7 +323,7 @@ VM_TEST_F(events, a_signal_interrupts)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-VM_TEST_F(events, whole_records_only)
+VM_TEST_F(events, whole_records_only, "P6")
 {
 	char buf[3 * RECORD];
 	struct iovec halves[] = {
@@ -353,7 +353,7 @@ VM_TEST_F(events, whole_records_only)
 }
 
 /* What did not reach the reader is not lost. */
-VM_TEST_F(events, bad_pointers_lose_nothing)
+VM_TEST_F(events, bad_pointers_lose_nothing, "P6")
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -388,7 +388,7 @@ VM_TEST_F(events, bad_pointers_lose_nothing)
 }
 
 /* Two open files, and a copy of one of them. */
-VM_TEST_F(events, positions)
+VM_TEST_F(events, positions, "P6")
 {
 	struct vlpi_broker_event e;
 	int other = open_device(O_NONBLOCK), same;
@@ -452,7 +452,7 @@ static void *share(void *arg)
 }
 
 /* Each record goes to one of them. */
-VM_TEST_F(events, threads_share_a_position)
+VM_TEST_F(events, threads_share_a_position, "P6")
 {
 	static unsigned int seen[MOST];
 	struct sharing s[THREADS];
@@ -492,7 +492,7 @@ VM_TEST_F(events, threads_share_a_position)
 }
 
 /* Who is overtaken is told of as many as have been overwritten, and so is who comes late. */
-VM_TEST_F(events, overtaken)
+VM_TEST_F(events, overtaken, "P6")
 {
 	int slow = open_device(O_NONBLOCK), late;
 	uint64_t last, first;
@@ -532,7 +532,7 @@ VM_TEST_F(events, overtaken)
 }
 
 /* What happens while the module is loaded is recorded already. */
-VM_TEST_F(events, begin_with_the_load)
+VM_TEST_F(events, begin_with_the_load, "P6")
 {
 	unsigned int n, connects = 0, grants = 0;
 
@@ -558,4 +558,4 @@ VM_TEST_F(events, begin_with_the_load)
 	EXPECT_EQ(1, grants);
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -38,7 +38,7 @@ static unsigned int own_lines(int klog, char *last, size_t size)
 	return n;
 }
 
-VM_TEST_F(no_gicv4, is_not_loaded)
+VM_TEST_F(no_gicv4, is_not_loaded, "H16")
 {
 	char line[400] = "";
 	int klog = klog_open(), ret;
@@ -58,7 +58,7 @@ VM_TEST_F(no_gicv4, is_not_loaded)
 }
 
 /* Before and after a load that was refused. */
-VM_TEST_F(no_gicv4, vms_run_in_software)
+VM_TEST_F(no_gicv4, vms_run_in_software, "H16")
 {
 	struct sharers *sh = &self->sh;
 
@@ -76,4 +76,4 @@ VM_TEST_F(no_gicv4, vms_run_in_software)
 		EXPECT_VERDICT(sh->src[i], SOFTWARE);
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -396,7 +396,7 @@ FIXTURE_TEARDOWN(starve)
 	remove_groups();
 }
 
-VM_TEST_F(starve, host_task)
+VM_TEST_F(starve, host_task, "P5")
 {
 	const char *reason = inapplicable(variant->quota);
 	struct usage alone, storm;
@@ -430,4 +430,4 @@ VM_TEST_F(starve, host_task)
 	}
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -84,7 +84,7 @@ FIXTURE_TEARDOWN(trace)
 	write_tracing("events/vlpi_broker/enable", "0");
 }
 
-VM_TEST_F(trace, first_gets_it_others_wait)
+VM_TEST_F(trace, first_gets_it_others_wait, "P6")
 {
 	int *irq = self->irq;
 
@@ -96,7 +96,7 @@ VM_TEST_F(trace, first_gets_it_others_wait)
 	EXPECT_EVENTS(1, "wait", "held", irq[2], SHARED_INTID);
 }
 
-VM_TEST_F(trace, holder_leaves)
+VM_TEST_F(trace, holder_leaves, "P6")
 {
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
@@ -108,7 +108,7 @@ VM_TEST_F(trace, holder_leaves)
 	EXPECT_EVENTS(1, "promote", "left", irq[1], SHARED_INTID);
 }
 
-VM_TEST_F(trace, route_changes)
+VM_TEST_F(trace, route_changes, "P6")
 {
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
@@ -118,7 +118,7 @@ VM_TEST_F(trace, route_changes)
 	EXPECT_EVENTS(1, "promote", "rerouted", irq[1], SHARED_INTID);
 }
 
-VM_TEST_F(trace, waiter_fires)
+VM_TEST_F(trace, waiter_fires, "P6")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before = guest_count(sh->vm, SHARED_INTID);
@@ -135,7 +135,7 @@ VM_TEST_F(trace, waiter_fires)
 	EXPECT_EVENTS(1, "fallback_inject", mode, self->irq[2], SHARED_INTID);
 }
 
-VM_TEST_F(trace, guest_discards)
+VM_TEST_F(trace, guest_discards, "P6")
 {
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
@@ -150,7 +150,7 @@ VM_TEST_F(trace, guest_discards)
 }
 
 /* KVM up to 6.12 unmaps nothing while the guest has its ITS off; the broker does. */
-VM_TEST_F(trace, its_off_and_detached)
+VM_TEST_F(trace, its_off_and_detached, "P6")
 {
 	struct sharers *sh = &self->sh;
 	struct vlpi_broker_info before, after;
@@ -165,7 +165,7 @@ VM_TEST_F(trace, its_off_and_detached)
 }
 
 /* What perf, trace-cmd and bpftrace read. */
-VM_TEST_F(trace, formats_are_told)
+VM_TEST_F(trace, formats_are_told, "P6")
 {
 	static const char * const fields[] = { "vm;", "vintid;", "host_irq;", "why;", "error;" };
 	char path[128], line[512];
@@ -186,4 +186,4 @@ VM_TEST_F(trace, formats_are_told)
 	}
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -295,7 +295,7 @@ static unsigned int count(struct seen *seen, unsigned int nr, const struct expec
 	return n;
 }
 
-VM_TEST_F(tracers, prints)
+VM_TEST_F(tracers, prints, "P6")
 {
 	char command[256], mode[16] = "";
 	FILE *f;
@@ -332,5 +332,5 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], WORKLOAD))
 		return workload();
-	return test_harness_run(argc, argv);
+	return run_tests(argc, argv);
 }

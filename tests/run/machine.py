@@ -26,7 +26,7 @@ import threading
 import tap
 
 RUN = os.path.dirname(os.path.abspath(__file__))
-# Another directory like tests/, with run/suite, lab/run, kvm/ and module/: made up by tests/run/selftest.
+# Another directory like tests/, with run/{suite,need}, lab/run, kvm/ and module/: made up by tests/run/selftest.
 TESTS = os.environ.get("VLPI_TESTS", os.path.dirname(RUN))
 # Each machine has two busy CPUs when its sources fire; but most of a boot waits, and two are faster than one.
 JOBS = 2
@@ -76,7 +76,7 @@ def need_root():
 
 def need(*packages):
     """Installs what this machine lacks; each is COMMAND-OR-FILE=PACKAGE, as tests/run/need has it."""
-    if subprocess.call([os.path.join(RUN, "need"), *packages]):
+    if subprocess.call([os.path.join(TESTS, "run", "need"), *packages]):
         raise Error("this machine lacks packages that cannot be installed (see above)")
 
 

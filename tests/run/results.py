@@ -69,10 +69,11 @@ def verdict(rows):
         return "-"
     passed, bad, unrun = count(rows, "pass"), count(rows, *BAD), count(rows, "unrun")
     skipped = f", {count(rows, 'skip')} skipped" if count(rows, "skip") else ""
+    not_run = f" ({unrun} not run)" if unrun else ""
     if not bad:
-        return f"{passed} pass{skipped}" if passed else "skipped"
+        return f"{passed} pass{skipped}{not_run}" if passed else f"skipped{not_run}"
     how = "".join(f", {way}" for way in ("panic", "hang") if count(rows, way))
-    return f"{bad} of {len(rows) - unrun} fail{how}{skipped}" + (f" ({unrun} not run)" if unrun else "")
+    return f"{bad} of {len(rows) - unrun} fail{how}{skipped}{not_run}"
 
 
 def grid(head, rows):

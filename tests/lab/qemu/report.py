@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the machines of tests/run/check-qemu have seen, as one table; and the verdict.
 
-usage: table.py DIR "KERNEL..." "stock module" "vdpa vfio" [DOCUMENT]
+usage: report.py DIR "KERNEL..." "stock module" "vdpa vfio" [DOCUMENT]
 With DOCUMENT, the table and what vlpictl printed in the middle of it all are written there.
 """
 import collections
@@ -13,6 +13,9 @@ import sys
 
 import phases
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'run'))
+import tap      # noqa: E402
+
 VDPA_DEVICE = '00:05.0'             # as check-qemu places it
 HEADS = {'stock': 'stock', 'module': 'with vlpi_broker'}
 
@@ -21,11 +24,9 @@ class Machine:
     """The results of one machine."""
     def __init__(self, path, kernel, mode):
         self.path, self.kernel, self.mode = path, kernel, mode
-        tap = self.read('tap')
-        self.tap = [(bad is None, name) for bad, name in
-                    ((m[1], m[2]) for m in re.finditer(r'^(not )?ok \d+ (.*)$', tap, re.M))]
+        self.tap = [(test.result != tap.FAIL, test.test) for program in tap.read(path) for test in program.results]
         self.results = collections.defaultdict(list)
-        for name, text in re.findall(r'^# result (\S+) (.*)$', tap, re.M):
+        for name, text in re.findall(r'^# result (\S+) (.*)$', self.read('tap'), re.M):
             self.results[name].append(json.loads(text))
         self.status = self.read('status').strip()
         self.its = json.loads(self.read('its.json') or '{}')
@@ -114,6 +115,7 @@ class Machine:
 
 
 DOCUMENT = """\
+<!-- SPDX-License-Identifier: GPL-2.0-only -->
 # The report's own case
 
 Written by `{command}`; do not edit.

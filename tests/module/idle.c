@@ -22,11 +22,10 @@ static bool counts_instructions(void)
 /* The number of sources that hold their slot now. */
 static unsigned int holders(struct sharers *sh)
 {
-	struct vlpi_broker_client client;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < sh->nr; i++)
-		n += broker_client(sh->src[i], &client) && client.state == VLPI_BROKER_HOLDER;
+		n += broker_holds(sh->src[i]);
 	return n;
 }
 
@@ -61,7 +60,7 @@ static void expect_soon(struct __test_metadata *_metadata, struct sharers *sh, u
 	}
 }
 
-VM_TEST_F(idle, after_the_holder_leaves)
+VM_TEST_F(idle, after_the_holder_leaves, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since = now_ns();
@@ -70,7 +69,7 @@ VM_TEST_F(idle, after_the_holder_leaves)
 	expect_soon(_metadata, sh, since, "the holder has left");
 }
 
-VM_TEST_F(idle, after_discard_and_map)
+VM_TEST_F(idle, after_discard_and_map, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -83,7 +82,7 @@ VM_TEST_F(idle, after_discard_and_map)
 }
 
 /* The LPI is there all the time, for another event: nothing in KVM says that this one has come. */
-VM_TEST_F(idle, after_map_to_an_lpi_that_lives)
+VM_TEST_F(idle, after_map_to_an_lpi_that_lives, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -99,7 +98,7 @@ VM_TEST_F(idle, after_map_to_an_lpi_that_lives)
 }
 
 /* They come while the ITS is off. */
-VM_TEST_F(idle, after_the_its_is_switched_on)
+VM_TEST_F(idle, after_the_its_is_switched_on, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -116,7 +115,7 @@ VM_TEST_F(idle, after_the_its_is_switched_on)
 	expect_soon(_metadata, sh, since, "the ITS is on");
 }
 
-VM_TEST_F(idle, after_the_collection_is_mapped)
+VM_TEST_F(idle, after_the_collection_is_mapped, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -133,7 +132,7 @@ VM_TEST_F(idle, after_the_collection_is_mapped)
 	expect_soon(_metadata, sh, since, "the collection is mapped");
 }
 
-VM_TEST_F(idle, after_a_change_of_route)
+VM_TEST_F(idle, after_a_change_of_route, "P3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t since;
@@ -181,7 +180,7 @@ static unsigned int looks_in_a_second(void)
 	return n;
 }
 
-VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none)
+VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none, "P3")
 {
 	struct sharers *sh = &self->sh;
 
@@ -199,7 +198,7 @@ VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none)
 }
 
 /* An interrupt is a reason to look: the one after it is direct. */
-VM_TEST_F(idle, an_interrupt_is_a_reason_to_look)
+VM_TEST_F(idle, an_interrupt_is_a_reason_to_look, "P3")
 {
 	struct sharers *sh = &self->sh;
 
@@ -213,4 +212,4 @@ VM_TEST_F(idle, an_interrupt_is_a_reason_to_look)
 	EXPECT_SOURCES("after an interrupt");
 }
 
-TEST_HARNESS_MAIN
+TEST_MAIN

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU that sleeps in WFI is woken by every interrupt: by the doorbell of a direct one, by KVM for
+ * one in software (H19).
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/* What KVM calls the interrupts of vPEs that are not resident: a line a vCPU, and there is one. */
+#define DOORBELL		"vcpu"
+
+#define MANY			100
+#define MAX_CPUS		64
+
+FIXTURE(blocked) {
+	struct sharers sh;
+	struct child busy[MAX_CPUS];
+	unsigned int nr_busy;
+};
+
+/* On the host CPU where it finds itself; it takes no time from anybody. */
+static void be_busy(void *arg)
+{
+	struct sched_param param = { 0 };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(*(int *)arg, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) || sched_setscheduler(0, SCHED_IDLE, &param))
+		die("SCHED_IDLE on CPU %d: %m", *(int *)arg);
+	child_ready();
+	for (;;)
+		;
+}
+
+static void this_cpu_busy(void *arg)
+{
+	FIXTURE_DATA(blocked) *self = arg;
+	struct child *c = &self->busy[self->nr_busy++];
+	int cpu = sched_getcpu();
+
+	child_start(c, be_busy, &cpu);
+	child_wait_ready(c);
+}
+
+/*
+ * A vCPU that is alone on its host CPU, and has a vLPI, sleeps in the guest: KVM does not trap its
+ * WFI. So it is not alone.
+ */
+FIXTURE_SETUP(blocked)
+{
+	visit_host_cpus(this_cpu_busy, self);
+	sharers_new(&self->sh, "blocked", 0, 3);
+	EXPECT_SOURCES("three attached");
+}
+
+FIXTURE_TEARDOWN(blocked)
+{
+	sharers_free(&self->sh);
+	while (self->nr_busy)
+		child_kill(&self->busy[--self->nr_busy]);
+}
+
+static bool task_sleeps(int tid)
+{
+	char path[48], line[256] = "", *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return true;	/* it has ended */
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	return p && p[1] == ' ' && p[2] == 'S';
+}
+
+/* All threads but this one are vCPUs. One that sleeps is blocked by KVM: its guest is in WFI. */
+static bool vcpus_blocked(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *d;
+	bool all = true;
+	int tid;
+
+	if (!dir)
+		die("/proc/self/task: %m");
+	while ((d = readdir(dir))) {
+		tid = strtol(d->d_name, NULL, 10);
+		if (tid > 0 && tid != gettid())
+			all &= task_sleeps(tid);
+	}
+	closedir(dir);
+	return all;
+}
+
+/*
+ * Nothing but the interrupt itself wakes the guest here: settle(), and whatever else speaks to the
+ * guest, rings it.
+ */
+FAILS_ON_STOCK("blocked.is_woken_by_each", "7.3");
+VM_TEST_F(blocked, is_woken_by_each, "H19")
+{
+	struct sharers *sh = &self->sh;
+
+	for (unsigned int n = 0; n < MANY; n++) {
+		struct source *s = sh->src[n % sh->nr];
+		long long bells, handled;
+		uint64_t before;
+
+		wait_for(vcpus_blocked(), "the guest sleeps");
+		before = sharers_count(sh);
+		bells = host_irq_count(DOORBELL);
+		handled = host_irq_count(s->irq_name);
+		source_fire(s);
+		ASSERT_TRUE(sharers_takes(sh, before)) {
+			TH_LOG("interrupt %u, of %s, wakes nobody", n + 1, s->bdf);
+		}
+		EXPECT_LT(bells, host_irq_count(DOORBELL)) {
+			TH_LOG("interrupt %u, of %s: woken, and not by the doorbell", n + 1,
+			       s->bdf);
+		}
+		EXPECT_EQ(handled + (s->last != DIRECT), host_irq_count(s->irq_name));
+	}
+	EXPECT_SOURCES("afterwards");
+}
+
+/* It is on its way into, or out of, its sleep. */
+VM_TEST_F(blocked, is_woken_as_it_falls_asleep, "H19")
+{
+	struct sharers *sh = &self->sh;
+
+	for (unsigned int n = 0; n < 3 * MANY; n++) {
+		struct source *s = sh->src[n % sh->nr];
+		uint64_t before;
+
+		/* A different moment each time. */
+		for (unsigned int i = n % 16; i; i--)
+			sched_yield();
+		before = sharers_count(sh);
+		source_fire(s);
+		ASSERT_TRUE(sharers_takes(sh, before)) {
+			TH_LOG("interrupt %u, of %s, wakes nobody", n + 1, s->bdf);
+		}
+	}
+	EXPECT_SOURCES("afterwards");
+}
+
+VM_TEST_F(blocked, is_woken_by_hand, "H19")
+{
+	struct sharers *sh = &self->sh;
+	uint64_t before;
+
+	for (unsigned int n = 0; n < MANY; n++) {
+		wait_for(vcpus_blocked(), "the guest sleeps");
+		before = sharers_count(sh);
+		if (n % 4 < 3)
+			eventfd_kick(sh->src[n % 4]->eventfd);
+		else
+			(void)try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT);
+		ASSERT_TRUE(sharers_takes(sh, before)) {
+			TH_LOG("signal %u wakes nobody", n + 1);
+		}
+	}
+	EXPECT_SOURCES("afterwards");
+}
+
+/* Hands change while it sleeps; what is raised for that may wake it, and nothing else has to. */
+VM_TEST_F(blocked, is_woken_by_who_comes_next, "H19")
+{
+	struct sharers *sh = &self->sh;
+
+	for (unsigned int n = 0; n < 20; n++) {
+		unsigned int leaves = n % sh->nr;
+		uint64_t before;
+
+		wait_for(vcpus_blocked(), "the guest sleeps");
+		detach(sh->src[leaves]);
+		for (unsigned int i = 1; i < sh->nr; i++) {
+			wait_for(vcpus_blocked(), "the guest sleeps");
+			before = sharers_count(sh);
+			source_fire(sh->src[(leaves + i) % sh->nr]);
+			ASSERT_TRUE(sharers_takes(sh, before)) {
+				TH_LOG("round %u: %u left, and number %u wakes nobody", n + 1,
+				       leaves + 1, (leaves + i) % sh->nr + 1);
+			}
+		}
+		sharers_attach(sh, leaves);
+	}
+	EXPECT_SOURCES("afterwards");
+}
+
+/* A guest that never sleeps needs no doorbell. */
+VM_TEST_F(blocked, never, "H19")
+{
+	struct sharers *sh = &self->sh;
+	long long bells;
+	uint64_t before;
+
+	guest_idle(sh->vm, 0, GUEST_IDLE_SPIN);
+	settle();
+	bells = host_irq_count(DOORBELL);
+	for (unsigned int n = 0; n < MANY; n++) {
+		before = sharers_count(sh);
+		source_fire(sh->src[n % sh->nr]);
+		ASSERT_TRUE(sharers_takes(sh, before));
+	}
+	EXPECT_EQ(bells, host_irq_count(DOORBELL));
+	guest_idle(sh->vm, 0, GUEST_IDLE_WFI);
+	EXPECT_SOURCES("afterwards");
+}
+
+TEST_MAIN

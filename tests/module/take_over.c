@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module is loaded when VMs run and irqfds are assigned already (H25): what stock KVM has mapped
+ * is taken over and cured, and no edge is lost.
+ */
+#define _GNU_SOURCE
+#include "harness.h"
+
+FIXTURE(late) {
+	struct sharers sh;
+	bool was_loaded;
+	int klog;
+};
+
+FIXTURE_SETUP(late)
+{
+	self->was_loaded = broker_loaded();
+	broker_want(false);
+	self->klog = klog_open();
+	sharers_prepare(&self->sh, "late", 0, 6);
+}
+
+FIXTURE_TEARDOWN(late)
+{
+	sharers_free(&self->sh);
+	broker_want(self->was_loaded);
+}
+
+/*
+ * What the stock kernel has mapped is what the module finds: one, or all six up to 6.1. It takes
+ * the irqfds over as if they had just come: one is mapped, and all of them take part from then on.
+ */
+VM_TEST_F(late, is_taken_over_and_cured, "H25")
+{
+	struct sharers *sh = &self->sh;
+	struct vlpi_broker_info info;
+
+	sharers_attach_all(sh);
+	for (unsigned int i = 0; i < sh->nr; i++)
+		EXPECT_VERDICT(sh->src[i], DELIVERED);
+	ASSERT_EQ(0, broker_load());
+	EXPECT_SOURCES("taken over");
+	broker_info(&info);
+	EXPECT_EQ(0, info.nr_reassign);
+	EXPECT_EQ(0, info.nr_dead_strays);
+	EXPECT_EQ(0, broker_bad_slots(true));
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		detach(sh->src[i]);
+		EXPECT_SOURCES("taken over, and %u left", i + 1);
+	}
+	sharers_attach_all(sh);
+	EXPECT_SOURCES("attached anew");
+	sharers_detach_all(sh);
+	EXPECT_SOURCES("detached again");
+	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
+}
+
+/* Attached before and after, on one vLPI. */
+VM_TEST_F(late, shares_with_early, "H25")
+{
+	struct sharers *sh = &self->sh;
+
+	for (unsigned int i = 0; i < 3; i++)
+		sharers_attach(sh, i);
+	ASSERT_EQ(0, broker_load());
+	for (unsigned int i = 3; i < 6; i++)
+		sharers_attach(sh, i);
+	EXPECT_SOURCES("three were there, three have come");
+	for (unsigned int i = 0; i < 3; i++)
+		detach(sh->src[i]);
+	EXPECT_SOURCES("only those are left that came later");
+	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
+}
+
+/* An edge that is pending in the guest while the module takes its source over. */
+VM_TEST_F(late, loses_no_edge, "H25")
+{
+	struct sharers *sh = &self->sh;
+
+	uint64_t before;
+
+	sharers_attach_all(sh);
+	guest_enable(sh->vm, SHARED_INTID, false);
+	before = guest_count(sh->vm, SHARED_INTID);
+	source_fire(sh->src[0]);
+	settle();
+	ASSERT_EQ(0, broker_load());
+	EXPECT_EQ(before, guest_count(sh->vm, SHARED_INTID));
+	guest_enable(sh->vm, SHARED_INTID, true);
+	wait_for(guest_count(sh->vm, SHARED_INTID) > before, "the edge that was pending at the load");
+}
+
+TEST_MAIN
