@@ -93,11 +93,9 @@ build_module() {
 	[[ -e $src/Kbuild ]] || die "$src holds no module source (no Kbuild file); set VLPI_SRC if it is elsewhere"
 	say "building the module for $KVER"
 	copy_tree "$src" "$ROOT$BUILD/module"
-	if [[ -n $MUTANT ]]; then
-		patch -d "$ROOT$BUILD/module" -p1 --forward --fuzz=0 <"$MUTANT" >"$OUT/mutant.log" 2>&1 || {
-			cat "$OUT/mutant.log" >&2
-			die "the mutant $MUTANT does not apply to $src"
-		}
+	if [[ -n $PLANTED ]]; then
+		"$TREE/tests/planted/apply" "$ROOT$BUILD/module" "$PLANTED" >"$OUT/planted.log" ||
+			die "the bug $PLANTED cannot be planted in the source of $src"
 	fi
 	if [[ -n $SPARSE ]]; then
 		make_sparse_cc

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Breaks: a signal is raised through the slot that its client stands at, wherever its route leads by now
+
+@@
+@@
+ broker_raise(...)
+ {
+ <...
+-slot && READ_ONCE(client->vm->changes) == READ_ONCE(client->vm->seen)
++slot
+ ...>
+ }

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Breaks: a slot is freed while a signal may be looking at it
+
+@@
+@@
+ slot_put(...)
+ {
+ <...
+-kfree_rcu(slot, rcu);
++kfree(slot);
+ ...>
+ }

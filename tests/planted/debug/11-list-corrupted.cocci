@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Breaks: a client is taken off its list twice
+// Hazard: DEBUG_LIST
+// Kernel: 7.3
+// Lab: --flavour debug --timeout 3000
+// Red: sharing
+// Why-red: log
+// Says: list_del corruption
+
+@@
+@@
+ broker_remove_client(...)
+ {
+ <...
+ list_del(&client->of_vm);
++list_del(&client->of_vm);
+ ...>
+ }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Breaks: KVM and the ledger are told that a host IRQ is unmapped at a revoke, and the irqchip is not
+// Hazard: H11
+// Kernel: 6.1
+// Red: teardown -t while_all_fire
+// Why-red: its
+// Says: VIOLATION
+
+@@
+identifier callbacks;
+@@
+ watch(...)
+ {
+ <...
+ behind = callbacks->unmapped(host_irq);
++if (behind)
+ (*real.unmap_vlpi)(host_irq);
+ ...>
+ }

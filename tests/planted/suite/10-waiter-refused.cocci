@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Breaks: a waiter's producer is turned down, as KVM would: irqbypass forgets the pair, and the broker does not hear of its leaving
+// Hazard: H12
+// Kernel: 6.1
+// Red: teardown -t of_the_holder
+// Why-red: tap
+
+@@
+@@
+ proxy_add_producer(...)
+ {
+ <...
+-return 0;
++return proxy->client.state == VLPI_BROKER_HOLDER ? 0 : -EBUSY;
+ ...>
+ }

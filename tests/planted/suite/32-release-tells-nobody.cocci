@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Breaks: a client that was turned down because of another mapping is not tried again when that has gone
+// Hazard: H26
+// Kernel: 7.3
+// Red: unmappable -r unmappable.until_the_other_event_leaves
+// Lab: --igb --helpers
+// Why-red: tap
+// Says: can be mapped now
+
+@@
+statement S;
+@@
+ note_release(...)
+ {
+-atomic_inc(&releases);
+-smp_mb__after_atomic();
+-if (READ_ONCE(stuck))
+-	S
+ }
