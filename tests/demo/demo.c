@@ -5,8 +5,8 @@
  * flushed, since a stock kernel may not live to the end of it.
  *
  * The moments are marked in the lab's trace of ITS commands, for "what is mapped now":
- *   1 shared: six attached          2 the holder (else the first) has left
- *   3 all detached, firmware runs   4 the guest is back, six attached again
+ *   1 shared: six assigned          2 the holder (else the first) has left
+ *   3 all deassigned, firmware runs   4 the guest is back, six assigned again
  *   5 the VMM was killed
  */
 #define _GNU_SOURCE
@@ -134,10 +134,10 @@ static void story(void *arg)
 	say_vlpictl("status");
 	say_vlpictl("dump");
 
-	detach(sh.src[holder]);
+	source_deassign(sh.src[holder]);
 	phase(sh.src, 2, 1, "holder left");
 
-	sharers_detach_all(&sh);
+	sharers_deassign_all(&sh);
 	vm_reset(sh.vm);
 	guest_init_gic(sh.vm);
 	phase(sh.src, 3, 0, "guest reboots, firmware");
@@ -146,7 +146,7 @@ static void story(void *arg)
 		source_drain(sh.src[i]);
 	guest_boot(sh.vm);
 	sharers_map(&sh);
-	sharers_attach_all(&sh);
+	sharers_assign_all(&sh);
 	phase(sh.src, 4, 1, "guest is back");
 	child_ready();
 	for (;;)

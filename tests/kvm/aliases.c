@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest maps two events, of one device or of two, to one LPI, and discards either first (H6): the
- * sources of both share one vLPI, with one holder.
+ * The guest maps two events, of one device or of two, to one LPI, and discards either first (H6):
+ * the sources of both share one vLPI, with one holder.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -30,7 +30,7 @@ FIXTURE(aliases) {
 
 FIXTURE_VARIANT(aliases) {
 	unsigned int of;
-	unsigned int first;	/* the event that is mapped, and its sources attached, first */
+	unsigned int first;	/* the event that is mapped, and its sources assigned, first */
 };
 
 FIXTURE_VARIANT_ADD(aliases, of_a_device) {
@@ -47,17 +47,18 @@ FIXTURE_VARIANT_ADD(aliases, of_two_devices) {
 
 /*
  * Maps it to the shared LPI. KVM 7.3.4 refuses that for an LPI that another event leads to, and
- * tells nobody; but an MSI by this event is then turned down, and it is not mapped in our books.
+ * does not tell the guest; but an MSI by this event is then turned down, and it is not mapped in
+ * our books.
  */
 static bool map_event(struct vm *vm, unsigned int of, unsigned int n)
 {
 	uint32_t devid = events[of][n].devid, eventid = events[of][n].eventid;
-	struct event *e;
+	struct its_event *e;
 
 	guest_map(vm, devid, eventid, SHARED_INTID, 0);
 	if (try_signal_msi(vm, devid, eventid) > 0)
 		return true;
-	e = vm_event(vm, devid, eventid);
+	e = vm_its_event(vm, devid, eventid);
 	*e = vm->events[--vm->nr_events];
 	return false;
 }
@@ -75,14 +76,14 @@ FIXTURE_SETUP(aliases)
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	ASSERT_TRUE(map_event(sh->vm, variant->of, variant->first));
 	self->refused = !map_event(sh->vm, variant->of, !variant->first);
-	settle();
+	await_effects();
 	for (unsigned int n = 0; n < EVENTS; n++) {
 		unsigned int e = n ? !variant->first : variant->first;
 
 		for (unsigned int i = e * BY_EVENT; i < (e + 1) * BY_EVENT; i++) {
 			vm_route_msi(sh->vm, SHARED_GSI + i, events[variant->of][e].devid,
 				     events[variant->of][e].eventid);
-			sharers_attach(sh, i);
+			sharers_assign(sh, i);
 		}
 	}
 }
@@ -98,15 +99,15 @@ FIXTURE_TEARDOWN(aliases)
 			SKIP(return, "this KVM refuses a second event on an LPI"); \
 	} while (0)
 
-/* Where KVM refuses the second one, its sources reach nobody, nor disturb those of the first. */
+/* Where KVM refuses the second one, its sources reach no vLPI, nor disturb those of the first. */
 FAILS_ON_STOCK_LAST("aliases.of_a_device.share_one_holder", "6.1");
 VM_TEST_F(aliases, share_one_holder, "H6")
 {
 	struct sharers *sh = &self->sh;
 
 	note("the second event is %s", self->refused ? "refused" : "mapped");
-	ASSERT_SOURCES("attached");
-	sharers_detach_all(sh);
+	ASSERT_SOURCES("assigned");
+	sharers_deassign_all(sh);
 	ASSERT_SOURCES("all left");
 }
 
@@ -116,7 +117,7 @@ VM_TEST_F(aliases, first_discarded, "H6")
 	struct sharers *sh = &self->sh;
 
 	SKIP_WHERE_REFUSED();
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 1; n <= 2; n++) {
 		discard_event(sh->vm, variant->of, 0);
 		ASSERT_SOURCES("the first event is discarded, %u", n);
@@ -130,7 +131,7 @@ VM_TEST_F(aliases, second_discarded, "H6")
 	struct sharers *sh = &self->sh;
 
 	SKIP_WHERE_REFUSED();
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 1; n <= 2; n++) {
 		discard_event(sh->vm, variant->of, 1);
 		ASSERT_SOURCES("the second event is discarded, %u", n);
@@ -149,7 +150,7 @@ VM_TEST_F(aliases, both_discarded, "H6")
 	};
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
 		discard_event(sh->vm, variant->of, orders[i].gone);
 		ASSERT_SOURCES("%u: one discarded", i);
@@ -189,7 +190,8 @@ VM_TEST_F(aliases, under_fire, "H6")
 	for (unsigned int round = 0; round < 2 * ROUNDS; round++) {
 		unsigned int n = rng_below(&rng, EVENTS);
 
-		if (vm_event(sh->vm, events[variant->of][n].devid, events[variant->of][n].eventid))
+		if (vm_its_event(sh->vm, events[variant->of][n].devid,
+				 events[variant->of][n].eventid))
 			discard_event(sh->vm, variant->of, n);
 		else
 			map_event(sh->vm, variant->of, n);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A vCPU that sleeps in WFI is woken by every interrupt: by the doorbell of a direct one, by KVM for
- * one in software (H19).
+ * A vCPU that sleeps in WFI is woken by every interrupt: by the doorbell of a direct one, by KVM
+ * for one in software (H19).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,7 +22,7 @@ FIXTURE(blocked) {
 	unsigned int nr_busy;
 };
 
-/* On the host CPU where it finds itself; it takes no time from anybody. */
+/* On the host CPU where it finds itself; it takes no time from any other task. */
 static void be_busy(void *arg)
 {
 	struct sched_param param = { 0 };
@@ -55,7 +55,7 @@ FIXTURE_SETUP(blocked)
 {
 	visit_host_cpus(this_cpu_busy, self);
 	sharers_new(&self->sh, "blocked", 0, 3);
-	EXPECT_SOURCES("three attached");
+	EXPECT_SOURCES("three assigned");
 }
 
 FIXTURE_TEARDOWN(blocked)
@@ -99,8 +99,8 @@ static bool vcpus_blocked(void)
 }
 
 /*
- * Nothing but the interrupt itself wakes the guest here: settle(), and whatever else speaks to the
- * guest, rings it.
+ * Nothing but the interrupt itself wakes the guest here: await_effects() would ring it, as would
+ * any command.
  */
 FAILS_ON_STOCK("blocked.is_woken_by_each", "7.3");
 VM_TEST_F(blocked, is_woken_by_each, "H19")
@@ -118,7 +118,7 @@ VM_TEST_F(blocked, is_woken_by_each, "H19")
 		handled = host_irq_count(s->irq_name);
 		source_fire(s);
 		ASSERT_TRUE(sharers_takes(sh, before)) {
-			TH_LOG("interrupt %u, of %s, wakes nobody", n + 1, s->bdf);
+			TH_LOG("interrupt %u, of %s, does not wake the guest", n + 1, s->bdf);
 		}
 		EXPECT_LT(bells, host_irq_count(DOORBELL)) {
 			TH_LOG("interrupt %u, of %s: woken, and not by the doorbell", n + 1,
@@ -144,7 +144,7 @@ VM_TEST_F(blocked, is_woken_as_it_falls_asleep, "H19")
 		before = sharers_count(sh);
 		source_fire(s);
 		ASSERT_TRUE(sharers_takes(sh, before)) {
-			TH_LOG("interrupt %u, of %s, wakes nobody", n + 1, s->bdf);
+			TH_LOG("interrupt %u, of %s, does not wake the guest", n + 1, s->bdf);
 		}
 	}
 	EXPECT_SOURCES("afterwards");
@@ -163,13 +163,16 @@ VM_TEST_F(blocked, is_woken_by_hand, "H19")
 		else
 			(void)try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT);
 		ASSERT_TRUE(sharers_takes(sh, before)) {
-			TH_LOG("signal %u wakes nobody", n + 1);
+			TH_LOG("signal %u does not wake the guest", n + 1);
 		}
 	}
 	EXPECT_SOURCES("afterwards");
 }
 
-/* Hands change while it sleeps; what is raised for that may wake it, and nothing else has to. */
+/*
+ * The holder changes while it sleeps; what is raised for that may wake it, and nothing else has
+ * to.
+ */
 VM_TEST_F(blocked, is_woken_by_who_comes_next, "H19")
 {
 	struct sharers *sh = &self->sh;
@@ -179,17 +182,17 @@ VM_TEST_F(blocked, is_woken_by_who_comes_next, "H19")
 		uint64_t before;
 
 		wait_for(vcpus_blocked(), "the guest sleeps");
-		detach(sh->src[leaves]);
+		source_deassign(sh->src[leaves]);
 		for (unsigned int i = 1; i < sh->nr; i++) {
 			wait_for(vcpus_blocked(), "the guest sleeps");
 			before = sharers_count(sh);
 			source_fire(sh->src[(leaves + i) % sh->nr]);
 			ASSERT_TRUE(sharers_takes(sh, before)) {
-				TH_LOG("round %u: %u left, and number %u wakes nobody", n + 1,
+				TH_LOG("round %u: %u left, and number %u does not wake it", n + 1,
 				       leaves + 1, (leaves + i) % sh->nr + 1);
 			}
 		}
-		sharers_attach(sh, leaves);
+		sharers_assign(sh, leaves);
 	}
 	EXPECT_SOURCES("afterwards");
 }
@@ -202,7 +205,7 @@ VM_TEST_F(blocked, never, "H19")
 	uint64_t before;
 
 	guest_idle(sh->vm, 0, GUEST_IDLE_SPIN);
-	settle();
+	await_effects();
 	bells = host_irq_count(DOORBELL);
 	for (unsigned int n = 0; n < MANY; n++) {
 		before = sharers_count(sh);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A host CPU goes offline under the host IRQs that are aimed at it, while they fire, and before they
- * are no longer forwarded (H20).
+ * A host CPU goes offline under the host IRQs that are aimed at it, while they fire, and before
+ * they are no longer forwarded (H20).
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -37,8 +37,8 @@ FIXTURE_SETUP(offline)
 		EXPECT_VERDICT(sh->src[i], HOST);
 		source_drain(sh->src[i]);
 	}
-	sharers_attach_all(sh);
-	EXPECT_SOURCES("aimed at the CPU and attached");
+	sharers_assign_all(sh);
+	EXPECT_SOURCES("aimed at the CPU and assigned");
 }
 
 FIXTURE_TEARDOWN(offline)
@@ -67,12 +67,12 @@ VM_TEST_F(offline, while_all_fire, "H20")
 		firing_stop(&f);
 		EXPECT_SOURCES("CPU online again, %u", n);
 	}
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	EXPECT_SOURCES("all left");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
 
-/* Who is no longer forwarded is aimed at a CPU that is on. */
+/* A host IRQ that is no longer forwarded is aimed at a CPU that is on. */
 FAILS_ON_STOCK("offline.then_each_leaves", "7.3");
 VM_TEST_F(offline, then_each_leaves, "H20")
 {
@@ -80,7 +80,7 @@ VM_TEST_F(offline, then_each_leaves, "H20")
 
 	second_cpu(false);
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 		EXPECT_SOURCES("offline, and %u left", i + 1);
 	}
 	second_cpu(true);
@@ -94,8 +94,8 @@ VM_TEST_F(offline, then_the_holder_comes_back, "H20")
 
 	second_cpu(false);
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[i]);
-		sharers_attach(sh, i);
+		source_deassign(sh->src[i]);
+		sharers_assign(sh, i);
 		EXPECT_SOURCES("offline, and %u is back", i + 1);
 	}
 	second_cpu(true);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest discards the event, or has its ITS off, while all sources fire or before they leave (H5,
- * H23, H27). What is unmapped behind the broker's back comes back, and makes no loop of physical
- * interrupts.
+ * The guest discards the event, or has its ITS off, while all sources fire or before they leave
+ * (H5, H23, H27). What is unmapped behind the broker's back comes back, and makes no loop of
+ * physical interrupts.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -54,7 +54,7 @@ static void expect_no_more_handled(struct __test_metadata *_metadata, const stru
 
 /*
  * A physical interrupt is one that a source has raised. A handler that runs more often, or still
- * runs when nothing fires, is an interrupt that somebody raises in answer to itself.
+ * runs when nothing fires, is an interrupt that the kernel raises in answer to itself.
  */
 VM_TEST_F(discard, under_fire_makes_no_loop, "H5 H27")
 {
@@ -69,9 +69,9 @@ VM_TEST_F(discard, under_fire_makes_no_loop, "H5 H27")
 		guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 		wait_for(__atomic_load_n(&f.rounds, __ATOMIC_ACQUIRE) > 50, "all fire 50 times");
 		firing_stop(&f);
-		settle();
+		await_effects();
 		handler_counts(sh, end);
-		settle();
+		await_effects();
 		handler_counts(sh, later);
 		for (unsigned int i = 0; i < sh->nr; i++) {
 			EXPECT_EQ(end[i], later[i]) {
@@ -93,13 +93,13 @@ VM_TEST_F(discard, is_obeyed_and_undone, "H5 H27")
 		EXPECT_VERDICT(sh->src[i], HOST);
 	sharers_map(sh);
 	ASSERT_SOURCES("mapped again");
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	EXPECT_SOURCES("all left");
 }
 
 /*
- * Two events lead to the LPI, so it outlives a DISCARD of one, and so does what KVM thinks of it: up
- * to 6.12 that it is forwarded, from a host IRQ that is a physical interrupt again.
+ * Two events lead to the LPI, so it outlives a DISCARD of one, and so does what KVM thinks of it:
+ * up to 6.12 that it is forwarded, from a host IRQ that is a physical interrupt again.
  */
 VM_TEST_F(discard, of_an_lpi_that_lives_on_makes_no_loop, "H6 H27")
 {
@@ -117,7 +117,7 @@ VM_TEST_F(discard, of_an_lpi_that_lives_on_makes_no_loop, "H6 H27")
 			try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT + 1);
 		sharers_map(sh);
 		firing_stop(&f);
-		settle();
+		await_effects();
 		handler_counts(sh, end);
 		expect_no_more_handled(_metadata, &begin, sh, end);
 	}
@@ -130,7 +130,7 @@ VM_TEST_F(discard, or_its_off_then_all_leave, "H5 H23")
 
 	guest_its(sh->vm, false);
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 		source_drain(sh->src[i]);
 		EXPECT_VERDICT(sh->src[i], HOST);
 	}

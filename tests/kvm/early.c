@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Irqfds are assigned before the guest has mapped the event that their route names, at each step of
- * its boot (H7). Once it is mapped, the vLPI has its holder with no interrupt needed.
+ * Irqfds are assigned before the guest has mapped the event that their route names, at each step
+ * of its boot (H7). Once it is mapped, the vLPI has its holder with no interrupt needed.
  */
 #define _GNU_SOURCE
 #include "harness.h"
 
-/* The last step that the guest takes until its event leads to its LPI; all attach before it. */
+/* The last step that the guest takes until its event leads to its LPI; all assign before it. */
 enum last {
 	MAPTI,
 	MAPD_TOO,
@@ -106,7 +106,7 @@ FIXTURE_SETUP(early)
 		sh->vm = vm_new("early", 1);
 	boot_until(sh->vm, variant->last);
 	sharers_open(sh, 0, 3);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 }
 
 FIXTURE_TEARDOWN(early)
@@ -124,7 +124,7 @@ VM_TEST_F(early, is_direct_once_mapped, "H7")
 	boot_on(sh->vm, variant->last);
 	ASSERT_SOURCES("mapped");
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 		ASSERT_SOURCES("%u left", i + 1);
 	}
 }
@@ -144,7 +144,7 @@ VM_TEST_F(early, loses_no_edge_once_mapped, "H7")
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
-	settle();
+	await_effects();
 	boot_on(sh->vm, variant->last);
 	before = guest_count(sh->vm, SHARED_INTID);
 	for (unsigned int i = 0; i < sh->nr; i++) {
@@ -152,7 +152,7 @@ VM_TEST_F(early, loses_no_edge_once_mapped, "H7")
 		EXPECT_TRUE(guest_takes(sh->vm, SHARED_INTID, before)) {
 			TH_LOG("source %u: raised once mapped: lost", i);
 		}
-		settle();
+		await_effects();
 		before = guest_count(sh->vm, SHARED_INTID);
 	}
 	ASSERT_SOURCES("afterwards");
@@ -165,7 +165,7 @@ VM_TEST_F(early, under_fire, "H7")
 	struct firing f;
 
 	firing_start(&f, sh->src, sh->nr);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, guest_lpi_count(sh->vm));
 	boot_on(sh->vm, variant->last);
 	EXPECT_TRUE(guest_takes(sh->vm, SHARED_INTID, guest_count(sh->vm, SHARED_INTID)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest and a VMM that mean harm: one thread of the VMM does the same thing over and over, all
+ * A guest and a VMM that mean harm: one thread of the VMM does one thing over and over, all
  * sources fire, and meanwhile the guest takes its events and its ITS away and gives them back, or
  * the VMM is killed. Never two holders; and when they stop, everything is in its place, and nothing
  * is left when all have gone.
@@ -18,7 +18,7 @@
 #include "harness.h"
 
 #define SOURCES			4
-/* A pin that is nobody's; an event that leads to another LPI, and one to none. */
+/* A pin that leads to no device; an event that leads to another LPI, and one to none. */
 #define PIN			(GUEST_SENTINEL_SPI - 32 + 1)
 #define OTHER_EVENT		(SHARED_EVENT + 1)
 #define OTHER_INTID		(SHARED_INTID + 1)
@@ -33,15 +33,15 @@ struct nuisance {
 	struct rng rng;
 	struct vm *twin;
 	int resample;
-	/* Of each source: what is attached by this thread, in the VM and in its twin. */
+	/* Of each source: what is assigned by this thread, in the VM and in its twin. */
 	bool here[SOURCES];
 	bool there[SOURCES];
 };
 
-/* A turn, and what puts everything back. Where @detached, the thread alone attaches the sources. */
+/* A turn, and what puts everything back. Where @alone, it alone assigns the sources. */
 struct kind {
 	const char *what;
-	bool detached;
+	bool alone;
 	void (*begin)(struct nuisance *n);
 	bool (*turn)(struct nuisance *n);
 	void (*end)(struct nuisance *n);
@@ -95,7 +95,7 @@ static void irqfds_end(struct nuisance *n)
 	}
 }
 
-/* ---- the same eventfds in two VMs ------------------------------------------------------------ */
+/* ---- eventfds that two VMs have -------------------------------------------------------------- */
 
 static void twin_begin(struct nuisance *n)
 {
@@ -211,7 +211,7 @@ enum { IRQFDS, ROUTES, EVENTFDS, RESAMPLE, TWIN, CPUS };
 
 static const struct kind kinds[] = {
 	[IRQFDS] = {
-		.what = "irqfds that come or go", .detached = true,
+		.what = "irqfds that come or go", .alone = true,
 		.turn = irqfds_turn, .end = irqfds_end,
 	},
 	[ROUTES] = {
@@ -219,15 +219,15 @@ static const struct kind kinds[] = {
 		.turn = set_routes, .end = routes_end,
 	},
 	[EVENTFDS] = {
-		.what = "eventfds closed under their irqfds", .detached = true,
+		.what = "eventfds closed under their irqfds", .alone = true,
 		.turn = eventfds_turn, .end = irqfds_end,
 	},
 	[RESAMPLE] = {
-		.what = "resampled irqfds and tables of routes", .detached = true,
+		.what = "resampled irqfds and tables of routes", .alone = true,
 		.begin = resample_begin, .turn = resample_turn, .end = resample_end,
 	},
 	[TWIN] = {
-		.what = "irqfds that come or go in two VMs", .detached = true,
+		.what = "irqfds that come or go in two VMs", .alone = true,
 		.begin = twin_begin, .turn = twin_turn, .end = twin_end,
 	},
 	[CPUS] = {
@@ -267,8 +267,8 @@ static void hostility_begin(struct hostility *h, unsigned int kind, struct share
 	h->n.resample = -1;
 	h->kind = &kinds[kind];
 	rng_seed(&h->n.rng, seed);
-	if (!h->kind->detached)
-		sharers_attach_all(sh);
+	if (!h->kind->alone)
+		sharers_assign_all(sh);
 	if (h->kind->begin)
 		h->kind->begin(&h->n);
 	errno = pthread_create(&h->n.thread, NULL, go_on, h);
@@ -416,9 +416,9 @@ FIXTURE_TEARDOWN(hostile)
 
 #define EXPECT_IN_PLACE(sh, ...)					\
 	do {								\
-		sharers_attach_all(sh);					\
+		sharers_assign_all(sh);					\
 		EXPECT_SOURCES(__VA_ARGS__);				\
-		sharers_detach_all(sh);					\
+		sharers_deassign_all(sh);					\
 		EXPECT_SOURCES("and all left");				\
 		looking_stop(&self->looking);				\
 		EXPECT_EQ(0, self->looking.bad);			\
@@ -487,7 +487,9 @@ static void be_hostile(void *arg)
 		guest_turn(sh.vm, &rng);
 }
 
-/* What a VMM had is given up before the next one comes: who is gone has nothing forwarded. */
+/*
+ * What a VMM had is given up before the next one comes: a VMM that is gone has nothing forwarded.
+ */
 static bool all_have_left(void)
 {
 	struct vlpi_broker_info info;
@@ -509,7 +511,7 @@ VM_TEST_F_TIMEOUT(hostile, until_the_vmm_is_killed, 7200, "H5 H11")
 
 		child_start(&c, be_hostile, &v);
 		child_wait_ready(&c);
-		/* Any moment will do, so long as it is not always the same. */
+		/* Any moment will do, but another one each time. */
 		usleep(rng_below(&self->rng, 200000));
 		child_kill(&c);
 		if (variant->kind == CPUS)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest switches its ITS, or the LPIs of a vCPU, off and on, with the irqfds assigned (H5). Its
- * mappings survive that: every source is in its place again by itself.
+ * The guest switches its ITS, or the LPIs of a vCPU, off and on, with the irqfds assigned (H5).
+ * Its mappings survive that: every source is in its place again by itself.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -54,24 +54,24 @@ VM_TEST_F(off, and_on, "H5")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 1; n <= 2; n++) {
 		turn(sh->vm, variant->lpis, false);
-		settle();
+		await_effects();
 		turn(sh->vm, variant->lpis, true);
 		ASSERT_SOURCES("on again, %u", n);
 	}
 }
 
-/* Somebody looks at the routes while they lead nowhere, and nobody changes them afterwards. */
+/* The broker looks at the routes while they lead nowhere, and no change of them follows. */
 VM_TEST_F(off, and_on_with_routes_looked_at, "H5")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	turn(sh->vm, variant->lpis, false);
 	vm_route_msi(sh->vm, SHARED_GSI + MAX_SHARERS, SHARED_DEVID, OTHER_EVENT);
-	settle();
+	await_effects();
 	turn(sh->vm, variant->lpis, true);
 	ASSERT_SOURCES("on again");
 }
@@ -83,18 +83,18 @@ VM_TEST_F(off, and_on_with_the_holder_replaced, "H5")
 	int holder;
 
 	for (unsigned int n = 1; n <= 2; n++) {
-		ASSERT_SOURCES("attached, %u", n);
+		ASSERT_SOURCES("assigned, %u", n);
 		holder = sharers_holder(sh);
 		ASSERT_LE(0, holder);
 		turn(sh->vm, variant->lpis, false);
-		detach(sh->src[holder]);
+		source_deassign(sh->src[holder]);
 		EXPECT_VERDICT(sh->src[holder], HOST);
 		source_drain(sh->src[holder]);
 		if (n == 2)
-			sharers_attach(sh, holder);
+			sharers_assign(sh, holder);
 		turn(sh->vm, variant->lpis, true);
 		if (n == 1)
-			sharers_attach(sh, holder);
+			sharers_assign(sh, holder);
 		ASSERT_SOURCES("on again, %u", n);
 	}
 }
@@ -108,7 +108,7 @@ VM_TEST_F(off, and_on_under_fire, "H5")
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		turn(sh->vm, variant->lpis, false);
 		if (round % 2)
-			settle();
+			await_effects();
 		turn(sh->vm, variant->lpis, true);
 		EXPECT_TRUE(guest_takes(sh->vm, SHARED_INTID, guest_count(sh->vm, SHARED_INTID))) {
 			TH_LOG("round %u: nothing arrives any more", round);
@@ -123,9 +123,9 @@ VM_TEST_F(off, and_set_up_anew, "H5")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	turn(sh->vm, variant->lpis, false);
-	settle();
+	await_effects();
 	if (variant->lpis)
 		guest_lpis(sh->vm, 0, true);
 	guest_init_its(sh->vm);

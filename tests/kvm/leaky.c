@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * H22: a KVM that takes no mapping back, as in 6.16 and 6.17; other kernels are made so by a module
- * that is for this test only (tests/lab/run --helpers). Whoever leaves must not stay forwarded all
- * the same, and KVM must not believe in it when the host IRQ is somebody else's.
+ * H22: a KVM that takes no mapping back, as in 6.16 and 6.17; other kernels are made so by a
+ * module that is for this test only (tests/lab/run --helpers). A source that leaves must not stay
+ * forwarded for all that, and KVM must not believe in its mapping when the host IRQ is another
+ * VM's.
  */
 #define _GNU_SOURCE
 #include <sys/utsname.h>
@@ -53,7 +54,7 @@ FIXTURE_SETUP(leaky)
 		vm_route_msi(sh->vm, SHARED_GSI + sh->nr, SHARED_DEVID, SHARED_EVENT);
 		vm_route_msi(self->second, SHARED_GSI + sh->nr, SHARED_DEVID, SECOND_EVENT);
 	}
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	if (broker_loaded())
 		broker_info(&self->info);
 }
@@ -87,7 +88,7 @@ VM_TEST_F(leaky, each_leaves, "H22")
 	struct sharers *sh = &self->sh;
 
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 		EXPECT_SOURCES("number %u left", i + 1);
 	}
 	expect_forced_unmaps(_metadata, self, 3);
@@ -98,8 +99,8 @@ VM_TEST_F(leaky, holder_comes_and_goes, "H22")
 	struct sharers *sh = &self->sh;
 
 	for (unsigned int n = 0; n < 6; n++) {
-		detach(sh->src[n % 3]);
-		sharers_attach(sh, n % 3);
+		source_deassign(sh->src[n % 3]);
+		sharers_assign(sh, n % 3);
 		EXPECT_SOURCES("number %u was away", n % 3 + 1);
 	}
 	expect_forced_unmaps(_metadata, self, 6);
@@ -121,9 +122,9 @@ VM_TEST_F(leaky, vectors_come_and_go, "H22")
 static void move_to_second(FIXTURE_DATA(leaky) *self)
 {
 	for (unsigned int i = 0; i < self->sh.nr; i++) {
-		detach(self->sh.src[i]);
+		source_deassign(self->sh.src[i]);
 		source_drain(self->sh.src[i]);
-		attach(self->sh.src[i], self->second, SHARED_GSI + i);
+		source_assign(self->sh.src[i], self->second, SHARED_GSI + i);
 	}
 }
 
@@ -143,13 +144,13 @@ VM_TEST_F(leaky, then_reused_by_another_vm, "H22")
 	EXPECT_SOURCES("after MOVI");
 	before = guest_count(self->second, SECOND_INTID);
 	guest_int(first, SHARED_DEVID, SHARED_EVENT);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, guest_count(self->second, SECOND_INTID)) {
 		TH_LOG("the second VM took the first one's INT");
 	}
 	guest_mask(self->second, 1, true);
 	source_fire(self->sh.src[0]);
-	settle();
+	await_effects();
 	guest_clear(first, SHARED_DEVID, SHARED_EVENT);
 	guest_mask(self->second, 1, false);
 	EXPECT_TRUE(guest_takes(self->second, SECOND_INTID, before)) {

@@ -22,7 +22,7 @@ FIXTURE(pending) {
 };
 
 FIXTURE_VARIANT(pending) {
-	unsigned int fires;	/* of three, attached in this order: 0 holds the vLPI */
+	unsigned int fires;	/* of three, assigned in this order: 0 holds the vLPI */
 	unsigned int leaves;
 	bool comes_back;
 };
@@ -66,11 +66,11 @@ VM_TEST_F(pending, masked, "H8")
 	guest_mask(sh->vm, 0, true);
 	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
-	settle();
-	detach(sh->src[variant->leaves]);
+	await_effects();
+	source_deassign(sh->src[variant->leaves]);
 	if (variant->comes_back)
-		sharers_attach(sh, variant->leaves);
-	settle();
+		sharers_assign(sh, variant->leaves);
+	await_effects();
 	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "the edge that was pending is lost");
@@ -85,11 +85,11 @@ VM_TEST_F(pending, disabled, "H8")
 	guest_enable(sh->vm, SHARED_INTID, false);
 	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
-	settle();
-	detach(sh->src[variant->leaves]);
+	await_effects();
+	source_deassign(sh->src[variant->leaves]);
 	if (variant->comes_back)
-		sharers_attach(sh, variant->leaves);
-	settle();
+		sharers_assign(sh, variant->leaves);
+	await_effects();
 	EXPECT_EQ(before, sharers_count(sh));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	EXPECT_TAKEN(sh, before, "the edge that was pending is lost");
@@ -121,15 +121,15 @@ VM_TEST_F(first, msi_pending_while_granted, "H8")
 	guest_mask(sh->vm, 0, true);
 	before = sharers_count(sh);
 	ASSERT_LT(0, try_signal_msi(sh->vm, SHARED_DEVID, SHARED_EVENT));
-	sharers_attach(sh, 0);
-	settle();
+	sharers_assign(sh, 0);
+	await_effects();
 	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "the MSI that was pending is lost");
 	EXPECT_SOURCES("afterwards");
 }
 
-/* What a source raised while it was attached to nothing is in its eventfd. */
+/* What a source raised while it was assigned to nothing is in its eventfd. */
 VM_TEST_F(first, fired_before_attached, "H8")
 {
 	struct sharers *sh = &self->sh;
@@ -138,8 +138,8 @@ VM_TEST_F(first, fired_before_attached, "H8")
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		EXPECT_VERDICT(sh->src[i], HOST);
 		before = sharers_count(sh);
-		sharers_attach(sh, i);
-		EXPECT_TAKEN(sh, before, "source %u fired before it was attached: lost", i + 1);
+		sharers_assign(sh, i);
+		EXPECT_TAKEN(sh, before, "source %u fired before it was assigned: lost", i + 1);
 	}
 	EXPECT_SOURCES("afterwards");
 }
@@ -177,13 +177,13 @@ FIXTURE_TEARDOWN(handover)
 
 static void change_hands(struct sharers *sh, unsigned int i)
 {
-	detach(sh->src[i]);
-	sharers_attach(sh, i);
+	source_deassign(sh->src[i]);
+	sharers_assign(sh, i);
 }
 
 /*
  * In turn, so that with promotion in the order of arrival it is always the holder that fires and
- * leaves; whoever it is, its edge must arrive.
+ * leaves. In any order its edge must arrive.
  */
 VM_TEST_F(handover, fires_and_leaves_at_once, "H8")
 {
@@ -194,7 +194,7 @@ VM_TEST_F(handover, fires_and_leaves_at_once, "H8")
 		unsigned int i = round % sh->nr;
 		uint64_t before;
 
-		settle();
+		await_effects();
 		before = sharers_count(sh);
 		source_fire(sh->src[i]);
 		change_hands(sh, i);
@@ -235,7 +235,7 @@ VM_TEST_F(handover, fires_while_it_leaves, "H8")
 		struct shot shot = { .s = sh->src[i], .go = &go };
 		uint64_t before;
 
-		settle();
+		await_effects();
 		before = sharers_count(sh);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, shoot, &shot));
 		pthread_barrier_wait(&go);
@@ -267,7 +267,7 @@ FIXTURE_TEARDOWN(alone)
 	sharers_free(&self->sh);
 }
 
-/* The last one leaves with an edge pending, and nobody comes after it. */
+/* The last one leaves with an edge pending, and no other comes after it. */
 VM_TEST_F(alone, fires_masked_and_leaves, "H8")
 {
 	struct sharers *sh = &self->sh;
@@ -276,8 +276,8 @@ VM_TEST_F(alone, fires_masked_and_leaves, "H8")
 	guest_mask(sh->vm, 0, true);
 	before = sharers_count(sh);
 	source_fire(sh->src[0]);
-	settle();
-	detach(sh->src[0]);
+	await_effects();
+	source_deassign(sh->src[0]);
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "raised before the last one left: lost");
 }
@@ -319,7 +319,7 @@ VM_TEST_F(unable, lpi_disabled, "H21")
 	guest_enable(sh->vm, SHARED_INTID, false);
 	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, sharers_count(sh));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	EXPECT_TAKEN(sh, before, "raised while the LPI was disabled: lost");
@@ -334,7 +334,7 @@ VM_TEST_F(unable, interrupts_masked, "H21")
 	guest_mask(sh->vm, 0, true);
 	before = sharers_count(sh);
 	source_fire(sh->src[variant->fires]);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, sharers_count(sh));
 	guest_mask(sh->vm, 0, false);
 	EXPECT_TAKEN(sh, before, "raised while interrupts were masked: lost");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest moves a shared LPI to another vCPU, by MOVI, MOVALL or MAPC (H10): all sources follow, and
- * no edge that is pending, or raised meanwhile, is lost.
+ * The guest moves a shared LPI to another vCPU, by MOVI, MOVALL or MAPC (H10): all sources
+ * follow, and no edge that is pending, or raised meanwhile, is lost.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -64,7 +64,7 @@ VM_TEST_F(moved, all_follow, "H10")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 1; n <= 4; n++) {
 		move_to(sh->vm, variant->by, n % 2);
 		ASSERT_SOURCES("%u: on vCPU %u", n, n % 2);
@@ -76,25 +76,25 @@ VM_TEST_F(moved, next_holders_too, "H10")
 	struct sharers *sh = &self->sh;
 	int holder;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	move_to(sh->vm, variant->by, 1);
 	for (unsigned int n = 1; n <= sh->nr; n++) {
 		ASSERT_SOURCES("%u there", sh->nr - n + 1);
 		holder = sharers_holder(sh);
 		ASSERT_LE(0, holder);
-		detach(sh->src[holder]);
+		source_deassign(sh->src[holder]);
 		sh->src[holder]->last = HOST;
 		source_drain(sh->src[holder]);
 	}
 	ASSERT_SOURCES("all left");
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	ASSERT_SOURCES("all are back");
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	move_to(sh->vm, variant->by, 0);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		source_drain(sh->src[i]);
-	sharers_attach_all(sh);
-	ASSERT_SOURCES("moved with nobody there");
+	sharers_assign_all(sh);
+	ASSERT_SOURCES("moved while no source was there");
 }
 
 /* Where the event leads when it is mapped again is the collection's vCPU. */
@@ -102,7 +102,7 @@ VM_TEST_F(moved, and_mapped_again, "H10")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	move_to(sh->vm, variant->by, 1);
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	sharers_map(sh);
@@ -136,8 +136,8 @@ VM_TEST_F(moved, under_fire, "H10")
 			TH_LOG("round %u: nothing arrives on vCPU %u", round, to);
 		}
 		if (round % 3 == 0) {
-			detach(sh->src[round % sh->nr]);
-			sharers_attach(sh, round % sh->nr);
+			source_deassign(sh->src[round % sh->nr]);
+			sharers_assign(sh, round % sh->nr);
 		}
 	}
 	firing_stop(&f);
@@ -151,7 +151,7 @@ VM_TEST_F(moved, with_an_edge_pending, "H10")
 	unsigned int at = 0;
 	uint64_t before;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 0; n < 2 * sh->nr; n++) {
 		bool both = n >= sh->nr;
 
@@ -160,10 +160,10 @@ VM_TEST_F(moved, with_an_edge_pending, "H10")
 			guest_mask(sh->vm, !at, true);
 		before = guest_count(sh->vm, SHARED_INTID);
 		source_fire(sh->src[n % sh->nr]);
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_count(sh->vm, SHARED_INTID));
 		move_to(sh->vm, variant->by, !at);
-		settle();
+		await_effects();
 		guest_mask(sh->vm, at, false);
 		if (both)
 			guest_mask(sh->vm, !at, false);
@@ -184,14 +184,14 @@ VM_TEST_F(moved, with_an_edge_pending_disabled, "H10")
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 0; n < 2 * sh->nr; n++) {
 		guest_enable(sh->vm, SHARED_INTID, false);
 		before = guest_count(sh->vm, SHARED_INTID);
 		source_fire(sh->src[n % sh->nr]);
-		settle();
+		await_effects();
 		move_to(sh->vm, variant->by, !(n % 2));
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_count(sh->vm, SHARED_INTID));
 		guest_enable(sh->vm, SHARED_INTID, true);
 		guest_round_trip(sh->vm);
@@ -210,7 +210,7 @@ VM_TEST_F(moved, at_once_after_an_edge, "H10")
 	for (round = 1; round <= ROUNDS && lost < ENOUGH_LOST; round++) {
 		uint64_t before;
 
-		settle();
+		await_effects();
 		before = guest_count(sh->vm, SHARED_INTID);
 		source_fire(sh->src[round % sh->nr]);
 		move_to(sh->vm, variant->by, round % 2);
@@ -233,7 +233,7 @@ VM_TEST_F(moved, at_once_before_an_edge, "H10")
 		unsigned int to = round % 2;
 		uint64_t before;
 
-		settle();
+		await_effects();
 		move_to(sh->vm, variant->by, to);
 		before = guest_count_on(sh->vm, to, SHARED_INTID);
 		source_fire(sh->src[round % sh->nr]);

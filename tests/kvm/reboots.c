@@ -22,7 +22,7 @@ FIXTURE(reset) {
  * One letter a step:
  *   p pause the vCPUs    v reset the vCPUs    g reset the vGIC     i reset the ITS
  *   s start the guest    f its firmware sets up the GIC
- *   d detach all irqfds  D the same, and the devices' vectors go, as QEMU does it
+ *   d deassign all irqfds  D the same, and the devices' vectors go, as QEMU does it
  */
 FIXTURE_VARIANT(reset) {
 	const char *steps;
@@ -140,7 +140,7 @@ static void do_step(FIXTURE_DATA(reset) *self, char step)
 		break;
 	case 'd':
 	case 'D':
-		sharers_detach_all(&self->sh);
+		sharers_deassign_all(&self->sh);
 		if (step == 'D')
 			vectors(self, false);
 		break;
@@ -164,21 +164,21 @@ VM_TEST_F(reset, under_fire, "H24")
 				before = guest_lpi_count(sh->vm);
 			more_fire(self);
 		}
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_lpi_count(sh->vm)) {
 			TH_LOG("reset %u: firmware took LPIs, which are off", n);
 		}
 		for (unsigned int i = 0; i < sh->vm->nr_vcpus; i++)
 			guest_lpis(sh->vm, i, true);
 		guest_init_its(sh->vm);
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_lpi_count(sh->vm)) {
 			TH_LOG("reset %u: an LPI was taken before its event was mapped", n);
 		}
 		sharers_map(sh);
 		if (strchr(variant->steps, 'D'))
 			vectors(self, true);
-		sharers_attach_all(sh);
+		sharers_assign_all(sh);
 		EXPECT_TRUE(guest_takes(sh->vm, SHARED_INTID, guest_count(sh->vm, SHARED_INTID))) {
 			TH_LOG("reset %u: no interrupt reaches the driver", n);
 		}
@@ -211,7 +211,7 @@ FIXTURE_VARIANT(reuse) {
 	bool lpis_off;
 	bool its_off;
 	unsigned int moved;	/* sources, to the second VM */
-	bool one_stays;		/* attached to the first VM */
+	bool one_stays;		/* assigned to the first VM */
 };
 
 /* Nothing is shared: what a kernel gets wrong here, it gets wrong for any device. */
@@ -266,14 +266,14 @@ FIXTURE_SETUP(reuse)
 		self->src[i] = source_open(i);
 		vm_route_msi(self->first, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
 		vm_route_msi(self->second, SHARED_GSI + i, SHARED_DEVID, SECOND_EVENT);
-		attach(self->src[i], self->first, SHARED_GSI + i);
+		source_assign(self->src[i], self->first, SHARED_GSI + i);
 	}
-	EXPECT_SOURCES("all attached to the first VM");
+	EXPECT_SOURCES("all assigned to the first VM");
 	switch_first(self->first, variant->lpis_off, variant->its_off, false);
 	for (unsigned int i = 0; i < variant->moved; i++) {
-		detach(self->src[i]);
+		source_deassign(self->src[i]);
 		source_drain(self->src[i]);
-		attach(self->src[i], self->second, SHARED_GSI + i);
+		source_assign(self->src[i], self->second, SHARED_GSI + i);
 	}
 	switch_first(self->first, variant->lpis_off, variant->its_off, true);
 	/* P3: no interrupt is needed for it. */
@@ -351,7 +351,7 @@ VM_TEST_F(reuse, then_clear, "H23")
 		guest_mask(self->second, SECOND_VCPU, true);
 		before = taken_by_second(self);
 		source_fire(self->src[i]);
-		settle();
+		await_effects();
 		guest_clear(self->first, SHARED_DEVID, SHARED_EVENT);
 		guest_mask(self->second, SECOND_VCPU, false);
 		EXPECT_TRUE(guest_takes(self->second, SECOND_INTID, before)) {
@@ -370,7 +370,7 @@ VM_TEST_F(reuse, then_int, "H23")
 	EXPECT_TRUE(guest_takes(self->first, SHARED_INTID, own)) {
 		TH_LOG("the first VM lost its own INT");
 	}
-	settle();
+	await_effects();
 	EXPECT_EQ(before, taken_by_second(self)) {
 		TH_LOG("the second VM took the first one's INT");
 	}
@@ -382,7 +382,7 @@ VM_TEST_F(reuse, then_discard, "H23")
 	guest_discard(self->first, SHARED_DEVID, SHARED_EVENT);
 	/* Routed to nothing now. */
 	if (variant->one_stays)
-		detach(self->src[variant->moved]);
+		source_deassign(self->src[variant->moved]);
 	expect_unnoticed(_metadata, self, variant->one_stays);
 }
 
@@ -390,14 +390,14 @@ VM_TEST_F(reuse, then_mapd, "H23")
 {
 	guest_mapd(self->first, SHARED_DEVID, false);
 	if (variant->one_stays)
-		detach(self->src[variant->moved]);
+		source_deassign(self->src[variant->moved]);
 	expect_unnoticed(_metadata, self, variant->one_stays);
 }
 
 VM_TEST_F(reuse, then_reset, "H23")
 {
 	if (variant->one_stays)
-		detach(self->src[variant->moved]);
+		source_deassign(self->src[variant->moved]);
 	if (broker_loaded())
 		broker_info(&self->info);
 	vm_reset(self->first);

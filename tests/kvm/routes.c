@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The route of a live irqfd changes (H4): to another MSI, free or somebody's already, to an event
+ * The route of a live irqfd changes (H4): to another MSI, free or held already, to an event
  * that the guest has not mapped, to nothing, to a pin, and back. The source follows its route, the
  * vLPI it left has its next holder, and no edge raised before or after the change is lost.
  */
@@ -104,15 +104,15 @@ static bool holds(struct source *s)
 	return broker_loaded() ? broker_holds(s) : s->last == DIRECT;
 }
 
-/* Which of the three; 0 if nobody holds their vLPI. */
+/* Which of the three; 0 if none of them holds their vLPI. */
 static unsigned int pick(struct sharers *sh, enum who who)
 {
-	unsigned int attached = 0, holder = 0, waiter = 0;
+	unsigned int assigned = 0, holder = 0, waiter = 0;
 
 	for (unsigned int i = 0; i < NR; i++) {
 		if (!sh->src[i]->vm)
 			continue;
-		attached |= 1 << i;
+		assigned |= 1 << i;
 		if (holds(sh->src[i]))
 			holder = 1 << i;
 		else if (!waiter)
@@ -120,7 +120,7 @@ static unsigned int pick(struct sharers *sh, enum who who)
 	}
 	if (!holder)
 		return 0;
-	return who == ALL ? attached : who == THE_HOLDER ? holder : waiter;
+	return who == ALL ? assigned : who == THE_HOLDER ? holder : waiter;
 }
 
 /* The lowest of a mask. */
@@ -196,8 +196,8 @@ FIXTURE_SETUP(route)
 
 	setup(sh, "route");
 	for (unsigned int i = 0; i < (variant->alone ? 1 : NR); i++)
-		attach(sh->src[i], sh->vm, SHARED_GSI + (variant->one_gsi ? 0 : i));
-	sharers_attach(sh, OTHER);
+		source_assign(sh->src[i], sh->vm, SHARED_GSI + (variant->one_gsi ? 0 : i));
+	sharers_assign(sh, OTHER);
 	sh->one_gsi = variant->one_gsi;
 }
 
@@ -211,7 +211,7 @@ FIXTURE_TEARDOWN(route)
 		unsigned int __mask = pick(sh, who);		\
 								\
 		ASSERT_NE(0, __mask) {				\
-			TH_LOG("nobody is injected directly");	\
+			TH_LOG("no source is injected directly");	\
 		}						\
 		__mask;						\
 	})
@@ -221,7 +221,7 @@ VM_TEST_F(route, there_and_back, "H4")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (enum dest to = FREE; to < NR_DESTS; to++) {
 		unsigned int mask = PICK(sh, variant->who);
 
@@ -230,7 +230,7 @@ VM_TEST_F(route, there_and_back, "H4")
 		lead_mask(sh, mask, SHARED);
 		ASSERT_SOURCES("back from %s", dest_names[to]);
 	}
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	ASSERT_SOURCES("all left");
 }
 
@@ -244,7 +244,7 @@ VM_TEST_F(route, from_place_to_place, "H4")
 	struct sharers *sh = &self->sh;
 	unsigned int mask;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	mask = PICK(sh, variant->who);
 	for (unsigned int i = 0; i < ARRAY_SIZE(tour); i++) {
 		lead_mask(sh, mask, tour[i]);
@@ -260,7 +260,7 @@ VM_TEST_F(route, with_vectors_off_and_on, "H4")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (enum dest to = FREE; to < NR_DESTS; to++) {
 		unsigned int mask = PICK(sh, variant->who);
 
@@ -281,7 +281,7 @@ VM_TEST_F(route, then_vectors_off_and_on, "H4")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (enum dest to = FREE; to < NR_DESTS; to++) {
 		unsigned int mask = PICK(sh, variant->who);
 
@@ -299,37 +299,37 @@ VM_TEST_F(route, then_vectors_off_and_on, "H4")
 	}
 }
 
-static void detach_mask(struct sharers *sh, unsigned int mask)
+static void deassign_mask(struct sharers *sh, unsigned int mask)
 {
 	for (unsigned int i = 0; i < NR; i++)
 		if (mask & 1 << i)
-			detach(sh->src[i]);
+			source_deassign(sh->src[i]);
 }
 
-static void attach_mask(struct sharers *sh, unsigned int mask)
+static void assign_mask(struct sharers *sh, unsigned int mask)
 {
 	for (unsigned int i = 0; i < NR; i++) {
 		if (!(mask & 1 << i))
 			continue;
 		source_drain(sh->src[i]);
-		sharers_attach(sh, i);
+		sharers_assign(sh, i);
 	}
 }
 
-/* With the broker's work for the change under way, and attached again where the route now leads. */
+/* With the broker's work for the change under way, and assigned again where the route now leads. */
 VM_TEST_F(route, then_detached_at_once, "H4")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (enum dest to = FREE; to < NR_DESTS; to++) {
 		unsigned int mask = PICK(sh, variant->who);
 
 		lead_mask(sh, mask, to);
-		detach_mask(sh, mask);
-		ASSERT_SOURCES("to %s and detached", dest_names[to]);
-		attach_mask(sh, mask);
-		ASSERT_SOURCES("attached with a route to %s", dest_names[to]);
+		deassign_mask(sh, mask);
+		ASSERT_SOURCES("to %s and deassigned", dest_names[to]);
+		assign_mask(sh, mask);
+		ASSERT_SOURCES("assigned with a route to %s", dest_names[to]);
 		lead_mask(sh, mask, SHARED);
 		ASSERT_SOURCES("back from %s", dest_names[to]);
 	}
@@ -343,14 +343,14 @@ VM_TEST_F(route, with_an_edge_pending, "H4")
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (enum dest to = FREE; to < NR_DESTS; to++) {
 		unsigned int mask = PICK(sh, variant->who);
 
 		guest_mask(sh->vm, 0, true);
 		before = taken(sh);
 		source_fire(first_of(sh, mask));
-		settle();
+		await_effects();
 		lead_mask(sh, mask, to);
 		EXPECT_PLACED("to %s, with an edge pending", dest_names[to]);
 		EXPECT_EQ(before, taken(sh));
@@ -377,13 +377,13 @@ VM_TEST_F(route, at_once_after_an_edge, "H4")
 	struct sharers *sh = &self->sh;
 	unsigned int lost = 0, round;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (round = 0; round < ROUNDS && lost < ENOUGH_LOST; round++) {
 		enum dest to = dests[round % ARRAY_SIZE(dests)];
 		unsigned int mask = PICK(sh, variant->who);
 		uint64_t before;
 
-		settle();
+		await_effects();
 		before = taken(sh);
 		source_fire(first_of(sh, mask));
 		lead_mask(sh, mask, to);
@@ -408,14 +408,14 @@ VM_TEST_F(route, at_once_before_an_edge, "H4")
 	struct sharers *sh = &self->sh;
 	unsigned int lost = 0, round, mask = 0;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (round = 0; round < 2 * ROUNDS && lost < ENOUGH_LOST; round++) {
 		enum dest to = dests[round % ARRAY_SIZE(dests)];
 		uint64_t before;
 
 		if (to != SHARED)
 			mask = PICK(sh, variant->who);
-		settle();
+		await_effects();
 		before = guest_count(sh->vm, dest_intids[to]);
 		lead_mask(sh, mask, to);
 		source_fire(first_of(sh, mask));
@@ -441,7 +441,7 @@ FIXTURE(routes) {
 FIXTURE_SETUP(routes)
 {
 	setup(&self->sh, "routes");
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 }
 
 FIXTURE_TEARDOWN(routes)
@@ -455,14 +455,14 @@ VM_TEST_F(routes, holder_leaves_with_an_edge_of_another_pending, "H4")
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (enum dest to = FREE; to < NR_DESTS; to++) {
 		unsigned int mask = PICK(sh, THE_HOLDER);
 
 		guest_mask(sh->vm, 0, true);
 		before = taken(sh);
 		source_fire(first_of(sh, 7 & ~mask));
-		settle();
+		await_effects();
 		lead_mask(sh, mask, to);
 		EXPECT_PLACED("to %s, with a waiter's edge pending", dest_names[to]);
 		EXPECT_EQ(before, taken(sh));
@@ -483,7 +483,7 @@ VM_TEST_F(routes, are_swapped, "H4")
 	struct source *shared, *other = sh->src[OTHER];
 	uint64_t before;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	shared = first_of(sh, PICK(sh, THE_HOLDER));
 	for (unsigned int n = 0; n < 6; n++) {
 		bool swapped = n % 2 == 0;
@@ -501,7 +501,7 @@ VM_TEST_F(routes, are_swapped, "H4")
 	before = guest_lpi_count(sh->vm);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		source_fire(sh->src[i]);
-	settle();
+	await_effects();
 	vm_route_batch(sh->vm, true);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		lead(sh, i, i == OTHER ? SHARED : HELD);
@@ -537,7 +537,7 @@ VM_TEST_F(routes, change_under_fire, "H4")
 	firing_start(&f, sh->src, sh->nr);
 	for (unsigned int i = 0; i < 20; i++)
 		change_some_routes(sh, &rng);
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	firing_stop(&f);
 	ASSERT_SOURCES("all left");
 }

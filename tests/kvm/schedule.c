@@ -6,7 +6,7 @@
  * belong to this process and go to either VM; two belong to the child, are B's only, and die with
  * it. In each VM four events lead to four LPIs on two vCPUs, through routes that change.
  *
- * A model says what has to be true: which source is attached where, whether its vector is on, what
+ * A model says what has to be true: which source is assigned where, whether its vector is on, what
  * its route leads to, and which edges the guest still owes an interrupt for, because it could not
  * take one when they were raised. Between operations nothing is waited for but that: an edge that
  * the guest can take is taken. Every now and then, and at the end, the guests are made to take
@@ -65,7 +65,7 @@ static void tell_history(const char *message)
 		note("  %s", m->history[i % HISTORY]);
 	for (unsigned int s = 0; s < NR_SOURCES; s++)
 		note("  source %u: VM %c, vectors %s, ends in %d", s,
-		     m->src[s].vm == NOBODY ? '-' : 'A' + m->src[s].vm,
+		     m->src[s].vm == NO_VM ? '-' : 'A' + m->src[s].vm,
 		     m->src[s].vectors ? "on" : "off", ends_in(s));
 }
 
@@ -86,7 +86,7 @@ static bool run_op(const struct op *op)
 static bool arrive(void)
 {
 	for (unsigned int s = 0; s < NR_SOURCES; s++)
-		if (!STEP(s < NR_SOURCES / 2 ? A : B, ATTACH, s))
+		if (!STEP(s < NR_SOURCES / 2 ? A : B, ASSIGN, s))
 			return false;
 	return check();
 }
@@ -113,7 +113,7 @@ static bool run_schedule(unsigned int ops)
 static bool leave(void)
 {
 	for (unsigned int s = 0; s < NR_SOURCES; s++)
-		if (m->src[s].vm != NOBODY && !STEP(m->src[s].vm, DETACH, s))
+		if (m->src[s].vm != NO_VM && !STEP(m->src[s].vm, DEASSIGN, s))
 			return false;
 	return check();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One eventfd in two places (H14): two irqfds of a VM or of two VMs that want it, two devices that
- * signal it, and an eventfd whose last file is closed under its irqfd.
+ * One eventfd in two places (H14): two irqfds of a VM or of two VMs that want it, two devices
+ * that signal it, and an eventfd whose last file is closed under its irqfd.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -19,7 +19,7 @@ FIXTURE(twice) {
 FIXTURE_SETUP(twice)
 {
 	sharers_new(&self->sh, "twice", 0, 3);
-	EXPECT_SOURCES("three attached");
+	EXPECT_SOURCES("three assigned");
 }
 
 FIXTURE_TEARDOWN(twice)
@@ -46,7 +46,7 @@ VM_TEST_F(twice, in_one_vm, "H14")
 	if (broker_loaded())
 		broker_info(&after);
 	EXPECT_EQ(before.nr_clients, after.nr_clients);
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	EXPECT_SOURCES("all left");
 }
 
@@ -74,7 +74,7 @@ VM_TEST_F(twice, by_two_sources, "H14")
 	source_vectors(b, false);
 	source_vectors(b, true);
 	EXPECT_VERDICT(b, SOFTWARE);
-	detach(sh->src[2]);
+	source_deassign(sh->src[2]);
 	EXPECT_VERDICT(b, DIRECT);
 
 	source_vectors(b, false);
@@ -82,7 +82,7 @@ VM_TEST_F(twice, by_two_sources, "H14")
 	source_vectors(b, true);
 	source_vectors(a, true);
 	source_drain(sh->src[2]);
-	sharers_attach(sh, 2);
+	sharers_assign(sh, 2);
 	EXPECT_SOURCES("one each again");
 }
 
@@ -104,7 +104,7 @@ VM_TEST_F(twice, after_it_was_closed, "H14")
 		s->vm = NULL;
 		if (broker_loaded())
 			wait_for(!broker_client(s, &c), "the irqfd is shut down");
-		settle();
+		await_effects();
 		EXPECT_SOURCES("eventfd of the %s closed", n % 2 ? "holder" : "waiter");
 
 		source_vectors(s, false);
@@ -112,7 +112,7 @@ VM_TEST_F(twice, after_it_was_closed, "H14")
 		EXPECT_EQ(-ENOENT, try_irqfd(sh->vm, s->eventfd, gsi, KVM_IRQFD_FLAG_DEASSIGN) ? :
 			  -ENOENT);
 		source_vectors(s, true);
-		attach(s, sh->vm, gsi);
+		source_assign(s, sh->vm, gsi);
 		EXPECT_SOURCES("with a new eventfd");
 	}
 }
@@ -186,20 +186,20 @@ static struct source *pick(FIXTURE_DATA(two_vms) *self, bool waiter)
 	int holder = sharers_holder(&self->sh);
 
 	if (holder < 0)
-		die("nobody holds the vLPI");
+		die("no source holds the vLPI");
 	return self->sh.src[(holder + waiter) % self->sh.nr];
 }
 
-static void attach_both(FIXTURE_DATA(two_vms) *self)
+static void assign_both(FIXTURE_DATA(two_vms) *self)
 {
-	sharers_attach_all(&self->sh);
-	attach(self->own, self->other, SHARED_GSI);
+	sharers_assign_all(&self->sh);
+	source_assign(self->own, self->other, SHARED_GSI);
 }
 
-static void detach_both(FIXTURE_DATA(two_vms) *self)
+static void deassign_both(FIXTURE_DATA(two_vms) *self)
 {
-	sharers_detach_all(&self->sh);
-	detach(self->own);
+	sharers_deassign_all(&self->sh);
+	source_deassign(self->own);
 }
 
 /* What this kernel answers without the module is what it has to answer with it. */
@@ -212,17 +212,17 @@ VM_TEST_F(two_vms, get_the_answers_of_stock, "H14")
 	vm_sentinel(self->other, false);
 	broker_want(false);
 	/* One alone: sharing is what stock kernels warn of. */
-	sharers_attach(&self->sh, 0);
-	attach(self->own, self->other, SHARED_GSI);
+	sharers_assign(&self->sh, 0);
+	source_assign(self->own, self->other, SHARED_GSI);
 	stock = use_twice(self->other, self->sh.src[0]->eventfd);
 	note("stock answers %d %d %d %d", stock.assign, stock.assign_again, stock.deassign,
 	     stock.deassign_again);
-	detach_both(self);
+	deassign_both(self);
 	if (!self->was_loaded)
 		return;
 	broker_want(true);
-	attach_both(self);
-	EXPECT_SOURCES("both attached");
+	assign_both(self);
+	EXPECT_SOURCES("both assigned");
 	for (unsigned int n = 0; n < 3; n++) {
 		ours = use_twice(self->other, pick(self, variant->waiter)->eventfd);
 		EXPECT_EQ(0, memcmp(&stock, &ours, sizeof(stock))) {
@@ -233,11 +233,11 @@ VM_TEST_F(two_vms, get_the_answers_of_stock, "H14")
 		}
 		EXPECT_SOURCES("used twice, %u", n + 1);
 	}
-	detach_both(self);
+	deassign_both(self);
 	EXPECT_SOURCES("all left");
 }
 
-/* As if @s were attached to @vm: where its interrupts go while two irqfds have its eventfd. */
+/* As if @s were assigned to @vm: where its interrupts go while two irqfds have its eventfd. */
 static void pretend(struct source *s, struct vm *vm, uint32_t gsi)
 {
 	s->vm = vm;
@@ -252,8 +252,8 @@ VM_TEST_F(two_vms, share_while_it_lasts, "H14")
 	uint32_t gsi;
 	int ret;
 
-	attach_both(self);
-	EXPECT_SOURCES("both attached");
+	assign_both(self);
+	EXPECT_SOURCES("both assigned");
 	s = pick(self, variant->waiter);
 	gsi = s->gsi;
 	ret = try_irqfd(self->other, s->eventfd, EXTRA_GSI, 0);
@@ -273,7 +273,7 @@ VM_TEST_F(two_vms, share_while_it_lasts, "H14")
 	EXPECT_VERDICT(self->own, DIRECT);
 
 	/* The first VM's goes: only signals are left. */
-	detach(s);
+	source_deassign(s);
 	pretend(s, self->other, EXTRA_GSI);
 	EXPECT_VERDICT(s, SOFTWARE);
 	EXPECT_VERDICT(self->own, DIRECT);
@@ -283,10 +283,10 @@ VM_TEST_F(two_vms, share_while_it_lasts, "H14")
 	/* It comes back, and the other's goes. */
 	s->vm = NULL;
 	source_drain(s);
-	attach(s, sh->vm, gsi);
+	source_assign(s, sh->vm, gsi);
 	vm_irqfd(self->other, s->eventfd, EXTRA_GSI, KVM_IRQFD_FLAG_DEASSIGN);
 	EXPECT_SOURCES("one each again");
-	detach_both(self);
+	deassign_both(self);
 	EXPECT_SOURCES("all left");
 }
 
@@ -295,19 +295,19 @@ VM_TEST_F(two_vms, and_the_second_ends, "H14")
 {
 	struct source *s;
 
-	attach_both(self);
-	EXPECT_SOURCES("both attached");
+	assign_both(self);
+	EXPECT_SOURCES("both assigned");
 	s = pick(self, variant->waiter);
 	(void)try_irqfd(self->other, s->eventfd, EXTRA_GSI, 0);
-	detach(self->own);
+	source_deassign(self->own);
 	vm_free(self->other);
 	self->other = NULL;
 	/* The irqfds of a VM that is gone are shut down by a worker. */
 	if (broker_loaded())
 		wait_for(!broker_bad_slots(true), "the vLPI is held");
-	settle();
+	await_effects();
 	EXPECT_SOURCES("the second VM has ended");
-	sharers_detach_all(&self->sh);
+	sharers_deassign_all(&self->sh);
 	EXPECT_SOURCES("all left");
 }
 

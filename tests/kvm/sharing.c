@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several sources on one vLPI: one is injected directly, all are delivered (H1), whoever leaves
- * (H2), and when the holder does, another one takes its place (H3).
+ * Several sources on one vLPI: one is injected directly and all are delivered (H1), in whatever
+ * order they leave (H2); when the holder leaves, another one takes its place (H3).
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -16,7 +16,7 @@ FIXTURE_VARIANT(six) {
 	bool one_gsi;
 };
 
-/* What a VMM does with six MSI-X vectors of the same message. */
+/* What a VMM does with six MSI-X vectors of one message. */
 FIXTURE_VARIANT_ADD(six, a_gsi_each) {
 	.one_gsi = false,
 };
@@ -29,7 +29,7 @@ FIXTURE_SETUP(six)
 {
 	sharers_prepare(&self->sh, "six", 0, 6);
 	self->sh.one_gsi = variant->one_gsi;
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 }
 
 FIXTURE_TEARDOWN(six)
@@ -40,7 +40,7 @@ FIXTURE_TEARDOWN(six)
 FAILS_ON_STOCK("six.one_gsi.one_is_direct_and_all_are_delivered", "6.1");
 VM_TEST_F(six, one_is_direct_and_all_are_delivered, "H1")
 {
-	EXPECT_SOURCES("six attached");
+	EXPECT_SOURCES("six assigned");
 }
 
 /* ---- H2: every order of three, some of six ----------------------- */
@@ -48,9 +48,9 @@ VM_TEST_F(six, one_is_direct_and_all_are_delivered, "H1")
 static void leave_one_by_one(struct __test_metadata *_metadata, struct sharers *sh,
 			     const unsigned int *order)
 {
-	EXPECT_SOURCES("all attached");
+	EXPECT_SOURCES("all assigned");
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[order[i]]);
+		source_deassign(sh->src[order[i]]);
 		EXPECT_SOURCES("%u left, the last of them is number %u", i + 1, order[i] + 1);
 	}
 }
@@ -160,13 +160,13 @@ VM_TEST_F(promotion, needs_no_interrupt, "H3")
 	struct sharers *sh = &self->sh;
 	int holder;
 
-	EXPECT_SOURCES("six attached");
+	EXPECT_SOURCES("six assigned");
 	for (unsigned int left = 1; left < sh->nr; left++) {
 		holder = sharers_holder(sh);
 		ASSERT_LE(0, holder) {
-			TH_LOG("nobody holds the vLPI after %u left", left - 1);
+			TH_LOG("no source holds the vLPI after %u left", left - 1);
 		}
-		detach(sh->src[holder]);
+		source_deassign(sh->src[holder]);
 		sh->src[holder]->last = HOST;
 		if (broker_loaded())
 			EXPECT_EQ(0, broker_bad_slots(true));
@@ -174,14 +174,14 @@ VM_TEST_F(promotion, needs_no_interrupt, "H3")
 	}
 }
 
-/* The guest reboots: everything is detached, firmware runs, the driver comes back. */
+/* The guest reboots: everything is deassigned, firmware runs, the driver comes back. */
 VM_TEST_F(promotion, all_leave_and_come_back, "H3")
 {
 	struct sharers *sh = &self->sh;
 	uint64_t before;
 
-	EXPECT_SOURCES("six attached");
-	sharers_detach_all(sh);
+	EXPECT_SOURCES("six assigned");
+	sharers_deassign_all(sh);
 	vm_reset(sh->vm);
 	guest_init_gic(sh->vm);
 	before = guest_lpi_count(sh->vm);
@@ -191,7 +191,7 @@ VM_TEST_F(promotion, all_leave_and_come_back, "H3")
 		source_drain(sh->src[i]);
 	guest_boot(sh->vm);
 	sharers_map(sh);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_SOURCES("the guest is back");
 }
 

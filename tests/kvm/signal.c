@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A held vLPI is signalled in software too: by KVM_SIGNAL_MSI, by the eventfd of the holder or of a
- * waiter that user space writes to, by an irqfd that has no producer (H9). Each signal arrives as on a
- * vLPI that is not held.
+ * A held vLPI is signalled in software too: by KVM_SIGNAL_MSI, by the eventfd of the holder or of
+ * a waiter that user space writes to, by an irqfd that has no producer (H9). Each signal arrives
+ * as on a vLPI that is not held.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -45,7 +45,7 @@ FIXTURE_VARIANT_ADD(signal, without_producer) {
 	.way = BY_EXTRA,
 };
 
-/* KVM has the translation of the MSI cached before anybody holds the vLPI. */
+/* KVM has the translation of the MSI cached before a source holds the vLPI. */
 FIXTURE_SETUP(signal)
 {
 	struct sharers *sh = &self->sh;
@@ -58,7 +58,7 @@ FIXTURE_SETUP(signal)
 	self->extra = eventfd_new();
 	vm_route_msi(sh->vm, EXTRA_GSI, SHARED_DEVID, SHARED_EVENT);
 	vm_irqfd(sh->vm, self->extra, EXTRA_GSI, 0);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_SOURCES("before");
 	self->holder = sharers_holder(sh);
 	ASSERT_LE(0, self->holder);
@@ -107,7 +107,7 @@ VM_TEST_F(signal, a_hundred_times, "H9")
 	EXPECT_LT(HUNDRED, n) {
 		TH_LOG("signal %u of %u is lost", n, HUNDRED);
 	}
-	settle();
+	await_effects();
 	EXPECT_EQ(first + HUNDRED, sharers_count(&self->sh));
 	EXPECT_SOURCES("a hundred signals later");
 }
@@ -120,7 +120,7 @@ VM_TEST_F(signal, a_hundred_at_once, "H9")
 	for (unsigned int n = 0; n < HUNDRED; n++)
 		send(self, variant->way);
 	EXPECT_TRUE(sharers_takes(&self->sh, before));
-	settle();
+	await_effects();
 	EXPECT_LE(sharers_count(&self->sh), before + HUNDRED);
 	EXPECT_SOURCES("a hundred signals later");
 }
@@ -132,7 +132,7 @@ VM_TEST_F(signal, lpi_disabled, "H9")
 
 	guest_enable(self->sh.vm, SHARED_INTID, false);
 	send(self, variant->way);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, sharers_count(&self->sh));
 	guest_enable(self->sh.vm, SHARED_INTID, true);
 	EXPECT_TRUE(sharers_takes(&self->sh, before)) {
@@ -149,7 +149,7 @@ VM_TEST_F(signal, interrupts_masked, "H9")
 	before = sharers_count(&self->sh);
 	for (unsigned int n = 0; n < HUNDRED; n++)
 		send(self, variant->way);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, sharers_count(&self->sh));
 	guest_mask(self->sh.vm, 0, false);
 	EXPECT_TRUE(sharers_takes(&self->sh, before)) {
@@ -165,12 +165,12 @@ VM_TEST_F(signal, lpis_off, "H9")
 
 	guest_lpis(self->sh.vm, 0, false);
 	send(self, variant->way);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, guest_lpi_count(self->sh.vm)) {
 		TH_LOG("an LPI was taken while they are off");
 	}
 	guest_lpis(self->sh.vm, 0, true);
-	settle();
+	await_effects();
 	before = sharers_count(&self->sh);
 	send(self, variant->way);
 	EXPECT_TRUE(sharers_takes(&self->sh, before));
@@ -183,12 +183,12 @@ VM_TEST_F(signal, its_off, "H9")
 
 	guest_its(self->sh.vm, false);
 	send(self, variant->way);
-	settle();
+	await_effects();
 	EXPECT_EQ(before, sharers_count(&self->sh)) {
 		TH_LOG("an LPI was taken while the ITS is off");
 	}
 	guest_its(self->sh.vm, true);
-	settle();
+	await_effects();
 	before = sharers_count(&self->sh);
 	send(self, variant->way);
 	EXPECT_TRUE(sharers_takes(&self->sh, before));

@@ -38,9 +38,9 @@ FIXTURE_TEARDOWN(storm)
 static void toggle(struct sharers *sh, unsigned int i)
 {
 	if (sh->src[i]->vm)
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 	else
-		sharers_attach(sh, i);
+		sharers_assign(sh, i);
 }
 
 /* Returns how many irqfds came or went. */
@@ -76,8 +76,8 @@ static bool shot(struct sharers *sh, struct rng *rng)
 	pthread_t thread;
 	uint64_t before;
 
-	sharers_attach_all(sh);
-	settle();
+	sharers_assign_all(sh);
+	await_effects();
 	before = guest_count(sh->vm, SHARED_INTID);
 	if (!race)
 		source_fire(sh->src[a]);
@@ -87,7 +87,7 @@ static bool shot(struct sharers *sh, struct rng *rng)
 	toggle(sh, b);
 	if (race)
 		pthread_join(thread, NULL);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	return guest_takes(sh->vm, SHARED_INTID, before);
 }
 
@@ -117,7 +117,7 @@ VM_TEST_F_TIMEOUT(storm, of_six, 3600, "H3 H8")
 	note("%u looks at the dump meanwhile", self->looking.looks);
 	EXPECT_EQ(0, self->looking.bad);
 	EXPECT_SOURCES("after the storm");
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	EXPECT_SOURCES("all left");
 }
 

@@ -48,12 +48,12 @@ VM_TEST_F(killed, while_all_fire, "H11")
 		child_wait_ready(&c);
 		child_kill(&c);
 	}
-	/* The sources are nobody's now, then a new VM's; the old one's vPEs are gone. */
+	/* The sources are no VM's now, then a new VM's; the old one's vPEs are gone. */
 	sharers_prepare(&self->sh, "heir", 0, 6);
 	EXPECT_SOURCES("the VMM was killed");
 	for (unsigned int i = 0; i < 6; i++)
 		source_drain(self->sh.src[i]);
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	EXPECT_SOURCES("a new VM has them");
 }
 
@@ -78,7 +78,7 @@ VM_TEST_F(vectors, of_waiters, "H12")
 	struct sharers *sh = &self->sh;
 	int holder;
 
-	EXPECT_SOURCES("four attached");
+	EXPECT_SOURCES("four assigned");
 	holder = sharers_holder(sh);
 	for (int i = 0; i < 4; i++) {
 		if (i == holder)
@@ -96,12 +96,12 @@ VM_TEST_F(vectors, of_the_holder, "H12")
 {
 	struct sharers *sh = &self->sh;
 
-	EXPECT_SOURCES("four attached");
+	EXPECT_SOURCES("four assigned");
 	for (unsigned int i = 0; i < 4; i++) {
 		int holder = sharers_holder(sh);
 
 		ASSERT_LE(0, holder) {
-			TH_LOG("nobody holds the vLPI");
+			TH_LOG("no source holds the vLPI");
 		}
 		source_vectors(sh->src[holder], false);
 		EXPECT_SOURCES("vectors of holder %d off", holder + 1);
@@ -114,7 +114,7 @@ VM_TEST_F(vectors, of_all, "H12")
 {
 	struct sharers *sh = &self->sh;
 
-	EXPECT_SOURCES("four attached");
+	EXPECT_SOURCES("four assigned");
 	for (unsigned int i = 0; i < 4; i++)
 		source_vectors(sh->src[i], false);
 	EXPECT_SOURCES("all vectors off");
@@ -142,7 +142,7 @@ FIXTURE_VARIANT_ADD(reboot, vectors_off) {
 	.vectors_off = true,
 };
 
-/* The host keeps the vectors, as vhost does; the interrupts go on, to nobody. */
+/* The host keeps the vectors, as vhost does; the interrupts go on, to no guest. */
 FIXTURE_VARIANT_ADD(reboot, vectors_on) {
 	.vectors_off = false,
 };
@@ -181,25 +181,25 @@ VM_TEST_F(reboot, under_fire, "H24")
 	firing_start(&f, sh->src, sh->nr);
 	for (unsigned int n = 1; n <= 3; n++) {
 		vm_pause(sh->vm);
-		sharers_detach_all(sh);
+		sharers_deassign_all(sh);
 		if (variant->vectors_off)
 			take_vectors(sh, &f);
 		vm_reset(sh->vm);
 		before = guest_lpi_count(sh->vm);
 		guest_init_gic(sh->vm);
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_lpi_count(sh->vm)) {
 			TH_LOG("reboot %u: firmware took an LPI", n);
 		}
 		guest_boot(sh->vm);
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_lpi_count(sh->vm)) {
 			TH_LOG("reboot %u: LPI taken before its event was mapped", n);
 		}
 		sharers_map(sh);
 		if (variant->vectors_off)
 			give_vectors(sh, &f);
-		sharers_attach_all(sh);
+		sharers_assign_all(sh);
 		EXPECT_TRUE(guest_takes(sh->vm, SHARED_INTID, guest_count(sh->vm, SHARED_INTID))) {
 			TH_LOG("reboot %u: no interrupt reaches the guest", n);
 		}

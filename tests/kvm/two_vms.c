@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* H13: two VMs with the same event and the same INTID, and sources that move between them. */
+/* Two VMs whose EventIDs and INTIDs are equal, and sources that move between them (H13). */
 #define _GNU_SOURCE
 #include "harness.h"
 
@@ -25,9 +25,9 @@ static void move(struct source *s, struct vm *to)
 {
 	static uint32_t gsi = SHARED_GSI + MAX_SHARERS;
 
-	detach(s);
+	source_deassign(s);
 	vm_route_msi(to, gsi, SHARED_DEVID, SHARED_EVENT);
-	attach(s, to, gsi++);
+	source_assign(s, to, gsi++);
 }
 
 FAILS_ON_STOCK("two.each_gets_its_own", "6.1");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A host IRQ that the irqchip can't map, because another event of its device is another VM's (H26): it
- * is served in software, the next producer holds the vLPI, and it is mapped once that is possible.
+ * A host IRQ that the irqchip can't map, because another event of its device is another VM's
+ * (H26): it is served in software, the next producer holds the vLPI, and it is mapped once that
+ * is possible.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -34,10 +35,10 @@ FIXTURE_SETUP(unmappable)
 	igb_open(self->igb, 2);
 	self->edu = source_open(0);
 	self->open = true;
-	EXPECT_SOURCES("attached to nothing");
-	attach(self->igb[0], self->first, OWN_GSI);
+	EXPECT_SOURCES("assigned to nothing");
+	source_assign(self->igb[0], self->first, OWN_GSI);
 	EXPECT_VERDICT(self->igb[0], DIRECT);
-	attach(self->igb[1], self->second, OWN_GSI);
+	source_assign(self->igb[1], self->second, OWN_GSI);
 }
 
 FIXTURE_TEARDOWN(unmappable)
@@ -78,26 +79,26 @@ static void expect_holds_soon(struct __test_metadata *_metadata, struct source *
 VM_TEST_F(unmappable, next_one_holds, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
-	attach(self->edu, self->second, EDU_GSI);
+	source_assign(self->edu, self->second, EDU_GSI);
 	for (unsigned int n = 0; n < 3; n++) {
 		EXPECT_VERDICT(self->edu, DIRECT);
 		expect_unmappable(_metadata, self->igb[1]);
 		EXPECT_VERDICT(self->igb[0], DIRECT);
 	}
 	/* Its going and coming changes nothing for the holder. */
-	detach(self->igb[1]);
+	source_deassign(self->igb[1]);
 	EXPECT_VERDICT(self->edu, DIRECT);
 	EXPECT_VERDICT(self->igb[1], HOST);
 	source_drain(self->igb[1]);
-	attach(self->igb[1], self->second, OWN_GSI);
+	source_assign(self->igb[1], self->second, OWN_GSI);
 	EXPECT_VERDICT(self->edu, DIRECT);
 	EXPECT_VERDICT(self->igb[1], SOFTWARE);
-	/* There is nobody to promote, and then there is. */
-	detach(self->edu);
+	/* There is no waiter to promote, and then there is. */
+	source_deassign(self->edu);
 	expect_unmappable(_metadata, self->igb[1]);
 	EXPECT_VERDICT(self->edu, HOST);
 	source_drain(self->edu);
-	attach(self->edu, self->second, EDU_GSI);
+	source_assign(self->edu, self->second, EDU_GSI);
 	EXPECT_VERDICT(self->edu, DIRECT);
 }
 
@@ -105,13 +106,13 @@ FAILS_ON_STOCK("unmappable.until_the_other_event_leaves", "6.1 7.3");
 VM_TEST_F(unmappable, until_the_other_event_leaves, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
-	detach(self->igb[0]);
+	source_deassign(self->igb[0]);
 	expect_holds_soon(_metadata, self->igb[1]);
 	/* And now it is the other way round. */
 	source_drain(self->igb[0]);
-	attach(self->igb[0], self->first, OWN_GSI);
+	source_assign(self->igb[0], self->first, OWN_GSI);
 	expect_unmappable(_metadata, self->igb[0]);
-	detach(self->igb[1]);
+	source_deassign(self->igb[1]);
 	expect_holds_soon(_metadata, self->igb[0]);
 }
 
@@ -134,10 +135,10 @@ VM_TEST_F(unmappable, until_the_other_vm_ends, "H26")
 VM_TEST_F(unmappable, and_is_promoted_once_it_can_be, "H26")
 {
 	expect_unmappable(_metadata, self->igb[1]);
-	attach(self->edu, self->second, EDU_GSI);
+	source_assign(self->edu, self->second, EDU_GSI);
 	EXPECT_VERDICT(self->edu, DIRECT);
-	detach(self->igb[0]);
-	detach(self->edu);
+	source_deassign(self->igb[0]);
+	source_deassign(self->edu);
 	EXPECT_VERDICT(self->igb[1], DELIVERED);
 	expect_holds_soon(_metadata, self->igb[1]);
 	EXPECT_SOURCES("one is left");

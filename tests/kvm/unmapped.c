@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guest takes a mapped event away, in every way there is, and maps it again, with the irqfds
- * assigned (H5). The vLPI has its holder again by itself, nothing reaches the guest by an event that
- * is not mapped, and no edge that is raised once it is mapped is lost.
+ * assigned (H5). The vLPI has its holder again by itself, nothing reaches the guest by an event
+ * that is not mapped, and no edge that is raised once it is mapped is lost.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -99,7 +99,7 @@ VM_TEST_F(unmapped, and_mapped_again, "H5")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
 		take_away(sh->vm, variant->how);
 		ASSERT_SOURCES("%u: unmapped", i);
@@ -108,11 +108,11 @@ VM_TEST_F(unmapped, and_mapped_again, "H5")
 			       places[i].vcpu);
 	}
 	take_away(sh->vm, variant->how);
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	ASSERT_SOURCES("unmapped, and all left");
 }
 
-/* The first edge after the MAPTI has no time to wait for anybody. */
+/* The first edge after the MAPTI does not wait until the broker has looked. */
 VM_TEST_F(unmapped, mapped_again_and_fired_at_once, "H5")
 {
 	struct sharers *sh = &self->sh;
@@ -123,10 +123,10 @@ VM_TEST_F(unmapped, mapped_again_and_fired_at_once, "H5")
 		uint32_t intid = places[place].intid;
 		uint64_t before;
 
-		settle();
+		await_effects();
 		take_away(sh->vm, variant->how);
 		if (round % 2)
-			settle();
+			await_effects();
 		give_back(sh->vm, variant->how, intid, places[place].vcpu);
 		before = guest_count(sh->vm, intid);
 		source_fire(sh->src[round % sh->nr]);
@@ -139,7 +139,7 @@ VM_TEST_F(unmapped, mapped_again_and_fired_at_once, "H5")
 	ASSERT_SOURCES("afterwards");
 }
 
-/* The same with interrupts masked: the edge is pending while the vLPI gets its holder. */
+/* Interrupts are masked: the edge is pending while the vLPI gets its holder. */
 VM_TEST_F(unmapped, mapped_again_with_an_edge_pending, "H5")
 {
 	struct sharers *sh = &self->sh;
@@ -149,9 +149,9 @@ VM_TEST_F(unmapped, mapped_again_with_an_edge_pending, "H5")
 		guest_mask(sh->vm, 0, true);
 		/* Pending when it is unmapped, and gone with it. */
 		source_fire(sh->src[i]);
-		settle();
+		await_effects();
 		take_away(sh->vm, variant->how);
-		settle();
+		await_effects();
 		give_back(sh->vm, variant->how, SHARED_INTID, 0);
 		before = guest_count(sh->vm, SHARED_INTID);
 		source_fire(sh->src[i]);
@@ -177,11 +177,11 @@ VM_TEST_F(unmapped, under_fire, "H5")
 		uint32_t intid = places[place].intid;
 
 		take_away(sh->vm, variant->how);
-		settle();
+		await_effects();
 		before = guest_lpi_count(sh->vm);
 		rounds = __atomic_load_n(&f.rounds, __ATOMIC_ACQUIRE);
 		wait_for(__atomic_load_n(&f.rounds, __ATOMIC_ACQUIRE) > rounds + 20, "all fire");
-		settle();
+		await_effects();
 		EXPECT_EQ(before, guest_lpi_count(sh->vm)) {
 			TH_LOG("round %u: taken, with nothing mapped", round);
 		}
@@ -194,7 +194,7 @@ VM_TEST_F(unmapped, under_fire, "H5")
 	ASSERT_SOURCES("afterwards");
 }
 
-/* Too fast for anybody who looks later. */
+/* Too fast for a broker that looks later. */
 VM_TEST_F(unmapped, again_and_again, "H5")
 {
 	struct sharers *sh = &self->sh;
@@ -227,7 +227,7 @@ FIXTURE_SETUP(neighbours)
 	guest_map(sh->vm, SHARED_DEVID, OTHER_EVENT, OTHER_INTID, 0);
 	for (unsigned int i = 2; i < sh->nr; i++)
 		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, OTHER_EVENT);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 }
 
 FIXTURE_TEARDOWN(neighbours)
@@ -239,7 +239,7 @@ VM_TEST_F(neighbours, are_not_disturbed, "H5")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	guest_discard(sh->vm, SHARED_DEVID, OTHER_EVENT);
 	ASSERT_SOURCES("one discarded");
 	guest_map(sh->vm, SHARED_DEVID, OTHER_EVENT, OTHER_INTID, 0);
@@ -252,12 +252,12 @@ VM_TEST_F(neighbours, are_not_disturbed, "H5")
 	ASSERT_SOURCES("both mapped again");
 }
 
-/* In the time of a few ITS commands, so that nobody sees the event lead nowhere. */
+/* In the time of a few ITS commands, so that the broker may not see the event lead nowhere. */
 VM_TEST_F(neighbours, change_places, "H5")
 {
 	struct sharers *sh = &self->sh;
 
-	ASSERT_SOURCES("attached");
+	ASSERT_SOURCES("assigned");
 	for (unsigned int n = 0; n < 6; n++) {
 		guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 		guest_discard(sh->vm, SHARED_DEVID, OTHER_EVENT);

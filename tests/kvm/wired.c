@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Irqfds that are no MSI: an edge and a resampled level, beside MSIs that share a vLPI (H15). They are
- * delivered as on stock, and the broker has nothing to do with them.
+ * Irqfds that are no MSI: an edge and a resampled level, beside MSIs that share a vLPI (H15).
+ * They are delivered as on stock, and the broker has nothing to do with them.
  */
 #define _GNU_SOURCE
 #include <sys/ioctl.h>
@@ -24,14 +24,14 @@ FIXTURE(wired) {
 	struct sharers sh;
 	struct source *edge;
 	struct source *level;
-	/* Irqfds without a producer, to the same two interrupts. */
+	/* Irqfds without a producer, to these two interrupts too. */
 	int edge_by_hand;
 	int level_by_hand;
 	/* What KVM signals when the guest has ended the level interrupt: of the source, by hand. */
 	int resample[2];
 };
 
-static void attach_resample(struct vm *vm, int eventfd, uint32_t gsi, int resample)
+static void assign_resample(struct vm *vm, int eventfd, uint32_t gsi, int resample)
 {
 	struct kvm_irqfd i = {
 		.fd = eventfd,
@@ -68,12 +68,12 @@ FIXTURE_SETUP(wired)
 	self->resample[0] = eventfd_new();
 	self->resample[1] = eventfd_new();
 
-	attach(self->edge, sh->vm, EDGE_GSI);
+	source_assign(self->edge, sh->vm, EDGE_GSI);
 	vm_irqfd(sh->vm, self->edge_by_hand, EDGE_GSI, 0);
-	attach_resample(sh->vm, self->level->eventfd, LEVEL_GSI, self->resample[0]);
+	assign_resample(sh->vm, self->level->eventfd, LEVEL_GSI, self->resample[0]);
 	self->level->vm = sh->vm;
 	self->level->gsi = LEVEL_GSI;
-	attach_resample(sh->vm, self->level_by_hand, LEVEL_GSI, self->resample[1]);
+	assign_resample(sh->vm, self->level_by_hand, LEVEL_GSI, self->resample[1]);
 }
 
 FIXTURE_TEARDOWN(wired)
@@ -128,8 +128,8 @@ VM_TEST_F(wired, beside_shared_msis, "H15")
 		EXPECT_TRUE(is_not_msi(self->edge));
 		EXPECT_TRUE(is_not_msi(self->level));
 	}
-	detach(self->edge);
-	detach(self->level);
+	source_deassign(self->edge);
+	source_deassign(self->level);
 	EXPECT_SOURCES("the wired ones left");
 }
 
@@ -137,7 +137,7 @@ static bool level_is_quiet(FIXTURE_DATA(wired) *self)
 {
 	uint64_t before = guest_count(self->sh.vm, LEVEL_SPI);
 
-	settle();
+	await_effects();
 	return guest_count(self->sh.vm, LEVEL_SPI) == before;
 }
 
@@ -181,7 +181,7 @@ VM_TEST_F(wired, edge_a_hundred_times, "H15")
 			TH_LOG("edge %u of %u is lost", n, HUNDRED);
 		}
 	}
-	settle();
+	await_effects();
 	EXPECT_EQ(first + HUNDRED, guest_count(self->sh.vm, EDGE_SPI));
 	EXPECT_SOURCES("afterwards");
 }
@@ -198,19 +198,19 @@ VM_TEST_F(wired, come_and_go, "H15")
 		source_vectors(self->edge, true);
 		source_vectors(self->level, true);
 		EXPECT_SOURCES("vectors of the wired ones on, %u", n);
-		detach(self->edge);
-		detach(self->level);
-		sharers_detach_all(sh);
+		source_deassign(self->edge);
+		source_deassign(self->level);
+		sharers_deassign_all(sh);
 		EXPECT_SOURCES("all left, %u", n);
 		source_drain(self->edge);
 		source_drain(self->level);
 		for (unsigned int i = 0; i < sh->nr; i++)
 			source_drain(sh->src[i]);
-		attach(self->edge, sh->vm, EDGE_GSI);
-		attach_resample(sh->vm, self->level->eventfd, LEVEL_GSI, self->resample[0]);
+		source_assign(self->edge, sh->vm, EDGE_GSI);
+		assign_resample(sh->vm, self->level->eventfd, LEVEL_GSI, self->resample[0]);
 		self->level->vm = sh->vm;
 		self->level->gsi = LEVEL_GSI;
-		sharers_attach_all(sh);
+		sharers_assign_all(sh);
 		EXPECT_SOURCES("all are back, %u", n);
 	}
 }

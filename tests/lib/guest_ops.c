@@ -156,7 +156,7 @@ void guest_its(struct vm *vm, bool on)
 	do1(vm, 0, GUEST_ITS, on);
 }
 
-struct event *vm_event(struct vm *vm, uint32_t devid, uint32_t eventid)
+struct its_event *vm_its_event(struct vm *vm, uint32_t devid, uint32_t eventid)
 {
 	for (unsigned int i = 0; i < vm->nr_events; i++)
 		if (vm->events[i].devid == devid && vm->events[i].eventid == eventid)
@@ -164,7 +164,7 @@ struct event *vm_event(struct vm *vm, uint32_t devid, uint32_t eventid)
 	return NULL;
 }
 
-static void forget_event(struct vm *vm, struct event *e)
+static void forget_event(struct vm *vm, struct its_event *e)
 {
 	*e = vm->events[--vm->nr_events];
 }
@@ -224,7 +224,7 @@ static void set_prop(struct vm *vm, uint32_t intid, bool on)
 
 void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, unsigned int vcpu)
 {
-	struct event *e = vm_event(vm, devid, eventid);
+	struct its_event *e = vm_its_event(vm, devid, eventid);
 
 	if (!has_device(vm, devid))
 		map_device(vm, devid);
@@ -237,7 +237,7 @@ void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, 
 			die("VM %s: too many events", vm->name);
 		e = &vm->events[vm->nr_events++];
 	}
-	*e = (struct event){
+	*e = (struct its_event){
 		.devid = devid,
 		.eventid = eventid,
 		.intid = intid,
@@ -248,7 +248,7 @@ void guest_map(struct vm *vm, uint32_t devid, uint32_t eventid, uint32_t intid, 
 
 void guest_discard(struct vm *vm, uint32_t devid, uint32_t eventid)
 {
-	struct event *e = vm_event(vm, devid, eventid);
+	struct its_event *e = vm_its_event(vm, devid, eventid);
 
 	its_cmd(vm, cmd_dev(ITS_DISCARD, devid), eventid, 0, 0);
 	if (e)
@@ -257,7 +257,7 @@ void guest_discard(struct vm *vm, uint32_t devid, uint32_t eventid)
 
 void guest_move(struct vm *vm, uint32_t devid, uint32_t eventid, unsigned int vcpu)
 {
-	struct event *e = vm_event(vm, devid, eventid);
+	struct its_event *e = vm_its_event(vm, devid, eventid);
 
 	its_cmd(vm, cmd_dev(ITS_MOVI, devid), eventid, vcpu, vcpu);
 	if (!e)

@@ -41,41 +41,41 @@ void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, u
 	prepare(sh, name, 1, first, nr);
 }
 
-void sharers_attach(struct sharers *sh, unsigned int i)
+void sharers_assign(struct sharers *sh, unsigned int i)
 {
-	attach(sh->src[i], sh->vm, SHARED_GSI + (sh->one_gsi ? 0 : i));
+	source_assign(sh->src[i], sh->vm, SHARED_GSI + (sh->one_gsi ? 0 : i));
 }
 
-void sharers_attach_all(struct sharers *sh)
+void sharers_assign_all(struct sharers *sh)
 {
 	for (unsigned int i = 0; i < sh->nr; i++)
 		if (!sh->src[i]->vm)
-			sharers_attach(sh, i);
+			sharers_assign(sh, i);
 }
 
-void sharers_detach_all(struct sharers *sh)
+void sharers_deassign_all(struct sharers *sh)
 {
 	for (unsigned int i = 0; i < sh->nr; i++)
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 }
 
-static void attach_prepared(struct sharers *sh)
+static void assign_prepared(struct sharers *sh)
 {
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	/* A grant raises the vLPI once, which is not to be taken for an edge of a source. */
-	settle();
+	await_effects();
 }
 
 void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr)
 {
 	prepare(sh, name, 1, first, nr);
-	attach_prepared(sh);
+	assign_prepared(sh);
 }
 
 void sharers_new_two_vcpus(struct sharers *sh, const char *name, unsigned int nr)
 {
 	prepare(sh, name, 2, 0, nr);
-	attach_prepared(sh);
+	assign_prepared(sh);
 }
 
 /* As a VMM that ends in good order: irqfds, vectors and devices, then the VM. */

@@ -278,7 +278,7 @@ void source_close(struct source *s)
 {
 	unsigned int left = 0;
 
-	detach(s);
+	source_deassign(s);
 	source_vectors(s, false);
 	/* An igb's first vector has the device, and goes last. */
 	if (s->group >= 0) {
@@ -402,12 +402,12 @@ int source_host_irq(struct source *s)
 	return host_irq_number(s->irq_name);
 }
 
-int try_attach(struct source *s, struct vm *vm, uint32_t gsi)
+int try_source_assign(struct source *s, struct vm *vm, uint32_t gsi)
 {
 	int ret;
 
 	if (s->vm)
-		die("%s is attached already", s->bdf);
+		die("%s is assigned already", s->bdf);
 	ret = try_irqfd(vm, s->eventfd, gsi, 0);
 	if (!ret) {
 		s->vm = vm;
@@ -416,15 +416,15 @@ int try_attach(struct source *s, struct vm *vm, uint32_t gsi)
 	return ret;
 }
 
-void attach(struct source *s, struct vm *vm, uint32_t gsi)
+void source_assign(struct source *s, struct vm *vm, uint32_t gsi)
 {
-	int ret = try_attach(s, vm, gsi);
+	int ret = try_source_assign(s, vm, gsi);
 
 	if (ret)
-		die("attaching %s to GSI %u of VM %s: %s", s->bdf, gsi, vm->name, strerror(-ret));
+		die("assigning %s to GSI %u of VM %s: %s", s->bdf, gsi, vm->name, strerror(-ret));
 }
 
-void detach(struct source *s)
+void source_deassign(struct source *s)
 {
 	int ret;
 
@@ -432,15 +432,15 @@ void detach(struct source *s)
 		return;
 	ret = try_irqfd(s->vm, s->eventfd, s->gsi, KVM_IRQFD_FLAG_DEASSIGN);
 	if (ret)
-		die("detaching %s from VM %s: %s", s->bdf, s->vm->name, strerror(-ret));
+		die("deassigning %s from VM %s: %s", s->bdf, s->vm->name, strerror(-ret));
 	s->vm = NULL;
 }
 
-void sources_off(struct vm *vm)
+void sources_deassign(struct vm *vm)
 {
 	for (unsigned int i = 0; i < MAX_SOURCES; i++)
 		if (open_list[i] && open_list[i]->vm == vm)
-			detach(open_list[i]);
+			source_deassign(open_list[i]);
 }
 
 struct source *source_at(unsigned int i)
@@ -456,7 +456,7 @@ static void *fire_on(void *arg)
 		for (unsigned int i = 0; i < f->nr; i++)
 			source_fire(f->src[i]);
 		__atomic_add_fetch(&f->rounds, 1, __ATOMIC_RELEASE);
-		/* As fast as it can, and not a moment of it is anybody else's share of the CPU. */
+		/* As fast as it can, but in no other task's share of the CPU. */
 		sched_yield();
 	}
 	return NULL;

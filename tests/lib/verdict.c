@@ -4,8 +4,8 @@
  * after, and everything that moved must be explained by the one source that was fired.
  *
  * That something did *not* happen is not told by waiting a while. An MSI is pending at its target
- * when the write to the device returns; settle() then makes every host CPU, the workqueues that
- * carry software interrupts, and every vCPU do something that comes after it.
+ * when the write to the device returns; await_effects() then makes every host CPU, the workqueues
+ * that carry software interrupts, and every vCPU do something that comes after it.
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -76,7 +76,7 @@ static void sentinel(void *arg)
 	guest_wait_irq(vm, GUEST_SENTINEL_SPI, before, "sentinel");
 }
 
-static void settle_once(void)
+static void await_effects_once(void)
 {
 	struct vm *vm;
 
@@ -89,10 +89,10 @@ static void settle_once(void)
 }
 
 /* More than once: one effect can lead to another, through the threads of a broker for instance. */
-void settle(void)
+void await_effects(void)
 {
 	for (unsigned int i = 0; i < 3; i++)
-		settle_once();
+		await_effects_once();
 }
 
 static void free_snapshot(struct snapshot *s)
@@ -122,7 +122,7 @@ static void take_snapshot(struct snapshot *s)
 		s->host[i] = source_at(i) ? host_irq_count(source_at(i)->irq_name) : -1;
 }
 
-/* What the route of an attached source leads to. */
+/* What the route of an assigned source leads to. */
 enum end {
 	NO_ROUTE,
 	UNMAPPED,		/* an event that the guest has not mapped */
@@ -133,7 +133,7 @@ enum end {
 static enum end end_of_route(struct source *s, uint32_t *intid, unsigned int *vcpu)
 {
 	const struct kvm_irq_routing_entry *e;
-	struct event *ev;
+	struct its_event *ev;
 
 	for (e = s->vm->routing->entries; e < s->vm->routing->entries + s->vm->routing->nr; e++) {
 		if (e->gsi != s->gsi)
@@ -143,7 +143,7 @@ static enum end end_of_route(struct source *s, uint32_t *intid, unsigned int *vc
 			*vcpu = 0;
 			return PIN;
 		}
-		ev = vm_event(s->vm, e->u.msi.devid, e->u.msi.data);
+		ev = vm_its_event(s->vm, e->u.msi.devid, e->u.msi.data);
 		if (!ev)
 			return UNMAPPED;
 		*intid = ev->intid;
@@ -247,17 +247,17 @@ enum verdict verdict_of(struct source *s, enum verdict want)
 	uint64_t begin;
 	struct wait w;
 
-	settle();
+	await_effects();
 	take_snapshot(&before);
 	source_fire(s);
 	source_ack(s);
 	begin = now_ms();
 	wait_begin(&w);
 	do {
-		settle();
+		await_effects();
 		take_snapshot(&after);
 		got = classify(s, &before, &after);
-		/* Only what the guest does may take longer than settle(). */
+		/* Only what the guest does may take longer than await_effects(). */
 		if (got & ~(HOST | LOST))
 			break;
 		if (want == ANY && (now_ms() - begin > ANY_MS || !s->vm))
@@ -268,7 +268,7 @@ enum verdict verdict_of(struct source *s, enum verdict want)
 	return got;
 }
 
-/* The state in which the dump has to show an attached source with its vectors on. */
+/* The state in which the dump has to show an assigned source with its vectors on. */
 static uint32_t right_state(struct source *s, bool holds)
 {
 	unsigned int vcpu;
@@ -295,7 +295,7 @@ static bool dump_agrees(struct source *s, enum verdict seen, const char *when)
 	known = broker_client(s, &c);
 	if (!s->vm) {
 		if (known)
-			note("%s: %s is attached to nothing, and dumped as %s", when, s->bdf,
+			note("%s: %s is assigned to nothing, and dumped as %s", when, s->bdf,
 			     broker_state_name(c.state));
 		return !known;
 	}
@@ -327,12 +327,12 @@ static unsigned int source_wrong(struct source *s, const char *when)
 	if (s->last & want)
 		return broker_loaded() && !dump_agrees(s, s->last, when);
 	note("%s: %s (%s%s): %s, not %s (%s)", when, s->bdf,
-	     s->vm ? s->vm->name : "attached to nothing", s->vectors ? "" : ", vectors off",
+	     s->vm ? s->vm->name : "assigned to nothing", s->vectors ? "" : ", vectors off",
 	     verdict_name(s->last), verdict_name(want), detail);
 	return 1;
 }
 
-/* Looks at all that end in the same LPI as the source at @first, if that is the first of them. */
+/* Looks at all that end in the LPI of the source at @first, if that is the first of them. */
 static unsigned int slot_wrong(unsigned int first, const char *when)
 {
 	unsigned int vcpu, direct = 0, sharers = 0;
@@ -410,7 +410,7 @@ static unsigned int holders_of(const struct picture *p, struct vm *vm, uint32_t 
 	return n;
 }
 
-/* What is wrong with an attached source in this picture, or NULL. */
+/* What is wrong with an assigned source in this picture, or NULL. */
 static const char *misplaced(const struct picture *p, unsigned int i)
 {
 	const struct vlpi_broker_client *c = &p->client[i];

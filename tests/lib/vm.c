@@ -376,7 +376,7 @@ void vm_free(struct vm *vm)
 {
 	struct vm **p;
 
-	sources_off(vm);
+	sources_deassign(vm);
 	vm_pause(vm);
 	vm_sentinel(vm, false);
 	for (p = &vms; *p != vm; p = &(*p)->next)

@@ -3,6 +3,11 @@
  * The test VMM: a small KVM user with a vGICv3 and an ITS, VFIO devices as interrupt sources, and
  * the means to tell how an interrupt went.
  *
+ * A section below is a file of lib/, from the bottom up: util.c has ends and waits, vm.c the VM as
+ * its VMM sees it, guest_ops.c what its guest is told to do, source.c the devices that raise
+ * interrupts, verdict.c how an interrupt went, module.c the module and its character device,
+ * sharers.c the scenario most tests begin with, child.c a VMM to be killed.
+ *
  * What a test cannot go on without (a failed ioctl, a guest that has crashed, a wait that has
  * reached its bound) ends the test with a message, through die(); so these functions return
  * nothing.
@@ -105,8 +110,8 @@ int try_write_file(const char *path, const char *text);
 void write_file(const char *path, const char *text);
 /* The line in a task's file below /proc, without its end; empty where the task is gone. */
 void task_line(pid_t task, const char *file, char *line, size_t size);
-/* The same to a file of tracefs, by its path below. */
 #define TRACING			"/sys/kernel/tracing/"
+/* @file: below TRACING. Dies if it cannot be written. */
 void write_tracing(const char *file, const char *text);
 
 /* The kernel log from the call of klog_open() on. */
@@ -125,7 +130,7 @@ unsigned int klog_count(int klog, const char *text);
  * that means nothing else. Does nothing where the host bridge is not the emulator's.
  */
 void lab_mark(uint8_t n);
-/* The same, and tells the lab how many events must be mapped to vLPIs there, by that trace. */
+/* lab_mark(), and tells the lab how many events must be mapped to vLPIs there, by that trace. */
 void lab_mark_mapped(uint8_t n, unsigned int mapped);
 
 /* ---- vm.c: one virtual machine -------------------------------------------------------------- */
@@ -147,8 +152,8 @@ struct vcpu {
 	bool masked;
 };
 
-/* An event the guest has mapped: what a route to it must end in. */
-struct event {
+/* An EventID of a device that the guest has mapped: what a route to it must end in. */
+struct its_event {
 	uint32_t devid;
 	uint32_t eventid;
 	uint32_t intid;
@@ -171,7 +176,7 @@ struct vm {
 
 	struct kvm_irq_routing *routing;	/* capacity VM_MAX_GSIS */
 	bool batch;
-	struct event *events;
+	struct its_event *events;
 	unsigned int nr_events;
 	unsigned int collection[GUEST_MAX_VCPUS];	/* the vCPU of each */
 	uint32_t devices[VM_MAX_DEVICES];
@@ -187,7 +192,7 @@ extern struct vm *vms;
 
 /* A running guest in its idle loop, with nothing of its GIC set up. */
 struct vm *vm_new(const char *name, unsigned int vcpus);
-/* The same with a vGIC that has no ITS, and one for it while the VM runs. */
+/* A VM whose vGIC has no ITS, and one for it while the VM runs. */
 struct vm *vm_new_without_its(const char *name, unsigned int vcpus);
 void vm_add_its(struct vm *vm);
 void vm_free(struct vm *vm);
@@ -199,11 +204,11 @@ void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 
 /*
- * What a VMM does to vCPUs, vGIC and ITS at a guest's reset. A real one detaches the irqfds first
- * (its PCI devices are reset before): sources_detach(). The guest's counters live on.
+ * What a VMM does to vCPUs, vGIC and ITS at a guest's reset. A real one deassigns the irqfds first
+ * (its PCI devices are reset before): sources_deassign(). The guest's counters live on.
  */
 void vm_reset(struct vm *vm);
-/* The same in parts, of a VM that is paused: vm_restart() runs the fresh guest. */
+/* The parts of vm_reset(), of a VM that is paused: vm_restart() runs the fresh guest. */
 void vm_reset_vcpus(struct vm *vm);
 void vm_reset_gic(struct vm *vm);
 void vm_reset_its(struct vm *vm);
@@ -280,7 +285,7 @@ uint64_t guest_lpi_count(struct vm *vm);
 void guest_wait_irq(struct vm *vm, uint32_t intid, uint64_t before, const char *why);
 bool guest_takes(struct vm *vm, uint32_t intid, uint64_t before);
 
-struct event *vm_event(struct vm *vm, uint32_t devid, uint32_t eventid);
+struct its_event *vm_its_event(struct vm *vm, uint32_t devid, uint32_t eventid);
 
 /* ---- source.c: VFIO devices that raise interrupts ------------------------------------------- */
 
@@ -298,14 +303,14 @@ struct source {
 	uint64_t fires;
 	/* What sources_wrong() saw of it last: an enum verdict. */
 	unsigned int last;
-	/* Attached to, or NULL. */
+	/* Assigned to, or NULL. */
 	struct vm *vm;
 	uint32_t gsi;
 };
 
 /* How many there are in this machine. */
 unsigned int sources_available(void);
-/* The n-th one, with its vector on, attached to nothing. */
+/* The n-th one, with its vector on, assigned to nothing. */
 struct source *source_open(unsigned int n);
 void source_close(struct source *s);
 
@@ -320,19 +325,19 @@ void source_ack(struct source *s);
 /* VFIO_DEVICE_SET_IRQS: the host IRQ is requested, or freed. The eventfd stays. */
 void source_vectors(struct source *s, bool on);
 int try_source_vectors(struct source *s, bool on);
-/* The same for a vector that stays: its host IRQ is not requested, but there. Not for an igb. */
+/* The vector stays: its host IRQ is there, and requested or not. Not for an igb. */
 int try_source_trigger(struct source *s, bool on);
 /* The number of its eventfd is that of another eventfd by now: VFIO takes it, the vectors stay. */
 void source_rearm(struct source *s);
-/* What is in the eventfd is taken out: an irqfd attached later does not start with it. */
+/* What is in the eventfd is taken out: an irqfd assigned later does not start with it. */
 uint64_t source_drain(struct source *s);
 int source_host_irq(struct source *s);
 
-void attach(struct source *s, struct vm *vm, uint32_t gsi);
-void detach(struct source *s);
-int try_attach(struct source *s, struct vm *vm, uint32_t gsi);
-/* As a VMM at a guest's reset: every irqfd of the VM is detached, the vectors are off. */
-void sources_off(struct vm *vm);
+void source_assign(struct source *s, struct vm *vm, uint32_t gsi);
+void source_deassign(struct source *s);
+int try_source_assign(struct source *s, struct vm *vm, uint32_t gsi);
+/* As a VMM before a guest's reset: every source of the VM. */
+void sources_deassign(struct vm *vm);
 /* Every open source of this process, for a look at all of them; some are NULL. */
 #define MAX_SOURCES		64
 struct source *source_at(unsigned int i);
@@ -355,8 +360,8 @@ enum verdict {
 	DIRECT = 1 << 0,	/* the guest took it, the host's handler did not run */
 	SOFTWARE = 1 << 1,	/* both */
 	HOST = 1 << 2,		/* only the host's handler */
-	LOST = 1 << 3,		/* nobody; also what is pending in a guest that cannot take it */
-	/* The guest took another INTID, on another vCPU, or of a source attached to nothing. */
+	LOST = 1 << 3,		/* neither; also what is pending in a guest that cannot take it */
+	/* The guest took another INTID, on another vCPU, or of a source assigned to nothing. */
 	STRAY = 1 << 4,
 	DELIVERED = DIRECT | SOFTWARE,
 	ANY = 31,
@@ -368,20 +373,20 @@ const char *verdict_name(enum verdict v);
  * Everything that was raised before has had its effect: on every host CPU the interrupts are taken,
  * the work they queued has begun, and every guest took what was pending for it.
  */
-void settle(void);
+void await_effects(void);
 
 /*
  * Fires @s and says what became of it. Waits up to the bound for a verdict in @want, and no longer
- * than the effects take when it is already there. With ANY, it waits as long as for settle(), and a
- * little more for a software interrupt. @detail: more words, valid until the next call.
+ * than the effects take when it is already there. With ANY, it waits as long as await_effects()
+ * does, and a little more for a software interrupt. verdict_detail(): more words about the latest.
  */
 enum verdict verdict_of(struct source *s, enum verdict want);
 const char *verdict_detail(void);
 
 /*
  * Fires every open source of this process. Those whose route leads to a mapped event or a pin must
- * be delivered there, and of those that end in the same vLPI exactly one must be DIRECT; the others
- * must be HOST, or LOST with their vectors off. With the broker loaded its dump must say the same.
+ * be delivered there, and of those that end in one vLPI exactly one must be DIRECT; the others
+ * must be HOST, or LOST with their vectors off. With the broker loaded its dump must say so too.
  * Returns the number of things that were otherwise, each told on stderr with @when.
  */
 unsigned int sources_wrong(const char *when);
@@ -397,7 +402,7 @@ unsigned int sources_wrong(const char *when);
 	} while (0)
 
 /*
- * Waits until the broker says, with no interrupt raised for it, that every attached source is where
+ * Waits until the broker says, with no interrupt raised for it, that every assigned source is where
  * its route leads, and that each vLPI has its one holder. Without the module it has nothing to say.
  * False at the bound, with what is still wrong told on stderr.
  */
@@ -415,7 +420,7 @@ bool sources_placed(const char *when);
 
 /*
  * Everything is in its place by itself, and then as it is raised; ends the test where it is not,
- * since the rest would only tell of the same, a bound at a time.
+ * since the rest of it would only tell that again, a bound at a time.
  */
 #define ASSERT_SOURCES(...)						\
 	do {								\
@@ -441,7 +446,7 @@ bool sources_placed(const char *when);
 		}							\
 	} while (0)
 
-/* ---- broker.c: the module, if it is there --------------------------------------------------- */
+/* ---- module.c: the module, if it is there --------------------------------------------------- */
 
 #define BROKER_DEVICE		"/dev/vlpi_broker"
 
@@ -451,8 +456,8 @@ bool broker_built(void);
 /* 0 or a negative errno of finit_module(); -ENOENT where this machine has no such module. */
 int broker_load(void);
 /*
- * The same in three steps: the first has all that the second needs, which is finit_module() alone;
- * the third marks the trace of ITS commands if the module is loaded now.
+ * broker_load() in three steps: the first has all that the second needs, which is finit_module()
+ * alone; the third marks the trace of ITS commands if the module is loaded now.
  */
 struct broker_file {
 	int fd;
@@ -512,30 +517,30 @@ void looking_stop(struct looking *l);
 #define SHARED_GSI		32	/* and up, one a source */
 
 /*
- * A guest that has booted, and @nr sources whose GSIs all route to the same event: what a guest
+ * A guest that has booted, and @nr sources whose GSIs all route to one event: what a guest
  * does that gives one vector to several queues.
  */
 struct sharers {
 	struct vm *vm;
 	unsigned int nr;
-	bool one_gsi;		/* all through SHARED_GSI: set it before attaching */
+	bool one_gsi;		/* all through SHARED_GSI: set it before assigning */
 	struct source *src[MAX_SHARERS];
 };
 
-/* Sources first .. first + nr - 1 of this machine, all attached. */
+/* Sources first .. first + nr - 1 of this machine, all assigned. */
 void sharers_new(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
 /* The first @nr sources, and a VM with two vCPUs; the event goes to the first. */
 void sharers_new_two_vcpus(struct sharers *sh, const char *name, unsigned int nr);
-/* In parts: the VM with its routes, and nothing attached. */
+/* In parts: the VM with its routes, and nothing assigned. */
 void sharers_prepare(struct sharers *sh, const char *name, unsigned int first, unsigned int nr);
 /* The sources alone, with routes in a VM that is there. */
 void sharers_open(struct sharers *sh, unsigned int first, unsigned int nr);
 void sharers_map(struct sharers *sh);
 /* The routes as sharers_prepare() has made them, in one call. */
 void sharers_route_all(struct sharers *sh);
-void sharers_attach(struct sharers *sh, unsigned int i);
-void sharers_attach_all(struct sharers *sh);
-void sharers_detach_all(struct sharers *sh);
+void sharers_assign(struct sharers *sh, unsigned int i);
+void sharers_assign_all(struct sharers *sh);
+void sharers_deassign_all(struct sharers *sh);
 void sharers_free(struct sharers *sh);
 
 /* The one that sources_wrong() saw DIRECT, or -1. */

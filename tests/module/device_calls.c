@@ -2,9 +2,9 @@
 /*
  * /dev/vlpi_broker and callers that mean harm, or have another idea of the sizes: whatever is
  * asked, the answer is the one that include/uapi/linux/vlpi_broker.h promises, and nothing is
- * written where nobody asked for it. VLPI_CHARDEV_CALLS (100000) in all, VLPI_CHARDEV_SEED (1);
- * irqfds come and go meanwhile. On a kernel with KCOV it says how much of the module's code the
- * calls have reached.
+ * written where the caller did not ask for it. VLPI_CHARDEV_CALLS (100000) in all,
+ * VLPI_CHARDEV_SEED (1); irqfds come and go meanwhile. On a kernel with KCOV it says how much of
+ * the module's code the calls have reached.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -598,9 +598,9 @@ VM_TEST_F_TIMEOUT(chardev, answers_as_it_says, 7200, "P6")
 		unsigned int i = 1 + changes++ % (sh->nr - 1);
 
 		if (sh->src[i]->vm)
-			detach(sh->src[i]);
+			source_deassign(sh->src[i]);
 		else
-			sharers_attach(sh, i);
+			sharers_assign(sh, i);
 		going = false;
 		for (unsigned int n = 0; n < CALLERS; n++)
 			going |= !__atomic_load_n(&self->caller[n].ended, __ATOMIC_ACQUIRE);
@@ -624,7 +624,7 @@ VM_TEST_F_TIMEOUT(chardev, answers_as_it_says, 7200, "P6")
 		note("KCOV: %u places of the module", places);
 		EXPECT_LT(0, places);
 	}
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_SOURCES("after all that was asked");
 }
 
@@ -651,7 +651,7 @@ static int as_nobody(int inherited)
 	return WEXITSTATUS(status);
 }
 
-/* Only root may open it; whoever root hands an open one to, for reading too, may ask. */
+/* Only root may open it; a process that root hands an open one to may ask, and read. */
 VM_TEST_F(chardev, is_for_root, "P6")
 {
 	struct vlpi_broker_info info = { .size = sizeof(info) };
@@ -679,7 +679,7 @@ VM_TEST_F(chardev, open_file_keeps_the_module, "P6")
 	struct vlpi_broker_info info = { .size = sizeof(info) };
 
 	ASSERT_LE(0, fd);
-	sharers_detach_all(&self->sh);
+	sharers_deassign_all(&self->sh);
 	vm_sentinel(self->sh.vm, false);
 	ret = broker_unload();
 	EXPECT_TRUE(ret == -EWOULDBLOCK || ret == -EBUSY) {

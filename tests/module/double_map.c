@@ -21,7 +21,7 @@ FIXTURE(gate) {
 };
 
 FIXTURE_VARIANT(gate) {
-	unsigned int asks;	/* of the sharers, which come first, and one attached to nothing */
+	unsigned int asks;	/* of the sharers, which come first, and one assigned to nothing */
 	bool elsewhere;		/* with another vINTID than the holder's */
 };
 

@@ -3,9 +3,9 @@
  * P3: a vLPI with a producer that can be mapped is not idle for more than 100 ms, whatever made it
  * mappable, with no interrupt; and nothing looks for work where there is none.
  *
- * The time is that of the host's clock. It says something about the kernel only where the lab counts
- * instructions (tests/lab/run --icount); elsewhere it is for the eye, and only that the slot is filled
- * at all is checked.
+ * The time is that of the host's clock. It says something about the kernel only where the lab
+ * counts instructions (tests/lab/run --icount); elsewhere it is for the eye, and only that the
+ * slot is filled at all is checked.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -65,7 +65,7 @@ VM_TEST_F(idle, after_the_holder_leaves, "P3")
 	struct sharers *sh = &self->sh;
 	uint64_t since = now_ns();
 
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	expect_soon(_metadata, sh, since, "the holder has left");
 }
 
@@ -103,9 +103,9 @@ VM_TEST_F(idle, after_the_its_is_switched_on, "P3")
 	struct sharers *sh = &self->sh;
 	uint64_t since;
 
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	guest_its(sh->vm, false);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_EQ(0, holders(sh));
 	/* As late as the back-off makes it. */
 	usleep(500 * 1000);
@@ -120,11 +120,11 @@ VM_TEST_F(idle, after_the_collection_is_mapped, "P3")
 	struct sharers *sh = &self->sh;
 	uint64_t since;
 
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	guest_mapc(sh->vm, 0, false);
 	sharers_map(sh);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_EQ(0, holders(sh));
 	usleep(500 * 1000);
 	since = now_ns();
@@ -164,8 +164,8 @@ static unsigned int looks(void)
 }
 
 /*
- * A timer of the broker's ends in a work of the broker's, and the longest runs 80 ms: where there is
- * none in a second, no timer runs.
+ * A timer of the broker's ends in a work of the broker's, and the longest runs 80 ms: where there
+ * is none in a second, no timer runs.
  */
 static unsigned int looks_in_a_second(void)
 {
@@ -184,13 +184,13 @@ VM_TEST_F(idle, nobody_looks_for_work_where_there_is_none, "P3")
 {
 	struct sharers *sh = &self->sh;
 
-	EXPECT_SOURCES("all attached");
-	wait_for(!looks_in_a_second(), "all is settled, and nobody looks");
+	EXPECT_SOURCES("all assigned");
+	wait_for(!looks_in_a_second(), "all is settled, and the broker looks no more");
 	EXPECT_EQ(0, looks_in_a_second());
 	/* And the instrument sees them where there are some. */
 	guest_its(sh->vm, false);
-	sharers_detach_all(sh);
-	sharers_attach_all(sh);
+	sharers_deassign_all(sh);
+	sharers_assign_all(sh);
 	EXPECT_LT(0, looks_in_a_second());
 	guest_its(sh->vm, true);
 	wait_for(holders(sh) == 1, "somebody holds the slot");
@@ -203,8 +203,8 @@ VM_TEST_F(idle, an_interrupt_is_a_reason_to_look, "P3")
 	struct sharers *sh = &self->sh;
 
 	guest_its(sh->vm, false);
-	sharers_detach_all(sh);
-	sharers_attach_all(sh);
+	sharers_deassign_all(sh);
+	sharers_assign_all(sh);
 	usleep(500 * 1000);
 	guest_its(sh->vm, true);
 	source_fire(sh->src[1]);

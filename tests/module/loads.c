@@ -77,10 +77,10 @@ static struct vm *new_vm(struct source **src)
 	return vm;
 }
 
-static void attach_both(struct source **src, struct vm *vm)
+static void assign_both(struct source **src, struct vm *vm)
 {
 	for (unsigned int i = 0; i < 2; i++)
-		attach(src[i], vm, SHARED_GSI + i);
+		source_assign(src[i], vm, SHARED_GSI + i);
 }
 
 /* Tasks whose name begins with @name. */
@@ -133,7 +133,7 @@ VM_TEST_F_TIMEOUT(loads, a_hundred_times, 3600, "H17")
 		/* In turn: alone; a VM under the module; one there before it; one that stays. */
 		if (n % 4 == 2) {
 			vm = new_vm(self->src);
-			attach_both(self->src, vm);
+			assign_both(self->src, vm);
 		}
 		loading -= now_ms();
 		ASSERT_EQ(0, broker_load()) {
@@ -143,20 +143,20 @@ VM_TEST_F_TIMEOUT(loads, a_hundred_times, 3600, "H17")
 		switch (n % 4) {
 		case 1:
 			vm = new_vm(self->src);
-			attach_both(self->src, vm);
+			assign_both(self->src, vm);
 			EXPECT_SOURCES("load %u, a new VM", n + 1);
 			vm_free(vm);
 			break;
 		case 2:
 			for (unsigned int i = 0; i < 2; i++)
 				EXPECT_VERDICT(self->src[i], DELIVERED);
-			/* Into the next load, with nothing of it attached. */
+			/* Into the next load, with nothing of it assigned. */
 			for (unsigned int i = 0; i < 2; i++)
-				detach(self->src[i]);
+				source_deassign(self->src[i]);
 			vm_sentinel(vm, false);
 			break;
 		case 3:
-			attach_both(self->src, vm);
+			assign_both(self->src, vm);
 			EXPECT_SOURCES("load %u, a VM from the one before", n + 1);
 			vm_free(vm);
 			break;

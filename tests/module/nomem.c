@@ -2,10 +2,10 @@
 /*
  * H18: no memory. Each allocation on a path is made to fail in turn, by its number, on a kernel
  * with FAILSLAB and FAIL_PAGE_ALLOC (/proc/PID/fail-nth): those of the module, and those of KVM,
- * VFIO and the rest of the kernel on the same path; where it is loaded, those from its init on. Each
+ * VFIO and the rest of the kernel on that path; of a load, those from the module's init on. Each
  * time: what the VMM is told is success or ENOMEM, every source is delivered, and with memory
  * everything is in its place again, once an irqfd that could not be brokered, or mapped, has been
- * detached and attached anew.
+ * deassigned and assigned anew.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -129,39 +129,39 @@ static unsigned int faults_end(struct faults *f)
 
 /* ---- what is done without memory ------------------------------------------------------------- */
 
-/* Two are attached, the third comes. */
-static void two_attached(struct sharers *sh)
+/* Two are assigned, the third comes. */
+static void two_assigned(struct sharers *sh)
 {
-	sharers_attach(sh, 0);
-	sharers_attach(sh, 1);
+	sharers_assign(sh, 0);
+	sharers_assign(sh, 1);
 }
 
 static int third_comes(struct sharers *sh)
 {
-	return try_attach(sh->src[2], sh->vm, SHARED_GSI + 2);
+	return try_source_assign(sh->src[2], sh->vm, SHARED_GSI + 2);
 }
 
 /* The module does not know the VM. */
-static void none_attached(struct sharers *sh)
+static void none_assigned(struct sharers *sh)
 {
 	vm_sentinel(sh->vm, false);
 }
 
 static int first_comes(struct sharers *sh)
 {
-	return try_attach(sh->src[0], sh->vm, SHARED_GSI);
+	return try_source_assign(sh->src[0], sh->vm, SHARED_GSI);
 }
 
 /* The first waiter of a VM needs its thread. */
-static void one_attached(struct sharers *sh)
+static void one_assigned(struct sharers *sh)
 {
 	vm_sentinel(sh->vm, false);
-	sharers_attach(sh, 0);
+	sharers_assign(sh, 0);
 }
 
 static int second_comes(struct sharers *sh)
 {
-	return try_attach(sh->src[1], sh->vm, SHARED_GSI + 1);
+	return try_source_assign(sh->src[1], sh->vm, SHARED_GSI + 1);
 }
 
 /*
@@ -174,7 +174,7 @@ static void third_without_trigger(struct sharers *sh)
 
 	if (ret)
 		die("%s: its trigger: %s", sh->src[2]->bdf, strerror(-ret));
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 }
 
 static int producer_comes(struct sharers *sh)
@@ -190,7 +190,7 @@ static int routes_change(struct sharers *sh)
 
 static void routes_are_noted(struct sharers *sh)
 {
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	vm_route_batch(sh->vm, true);
 	vm_route_msi(sh->vm, SHARED_GSI, SHARED_DEVID, OTHER_EVENT);
 }
@@ -290,7 +290,7 @@ static void unloaded(struct sharers *sh)
 {
 	vm_sentinel(sh->vm, false);
 	broker_want(false);
-	sharers_attach(sh, 0);
+	sharers_assign(sh, 0);
 	if (broker_file_open(&module_file))
 		die("vlpi_broker.ko: %m");
 }
@@ -321,19 +321,19 @@ FIXTURE_VARIANT(nomem) {
 };
 
 FIXTURE_VARIANT_ADD(nomem, waiter_comes) {
-	.before = two_attached, .act = third_comes,
+	.before = two_assigned, .act = third_comes,
 };
 
 FIXTURE_VARIANT_ADD(nomem, first_of_a_vm_comes) {
-	.before = none_attached, .act = first_comes,
+	.before = none_assigned, .act = first_comes,
 };
 
 FIXTURE_VARIANT_ADD(nomem, first_waiter_comes) {
-	.before = one_attached, .act = second_comes,
+	.before = one_assigned, .act = second_comes,
 };
 
 FIXTURE_VARIANT_ADD(nomem, thread_is_made) {
-	.before = one_attached, .act = second_comes, .who = KTHREADD,
+	.before = one_assigned, .act = second_comes, .who = KTHREADD,
 };
 
 FIXTURE_VARIANT_ADD(nomem, producer_comes) {
@@ -346,19 +346,19 @@ FIXTURE_VARIANT_ADD(nomem, routes_change) {
 
 /* KVM ends an irqfd, and so the next one is promoted, on a worker. */
 FIXTURE_VARIANT_ADD(nomem, holder_leaves) {
-	.before = sharers_attach_all, .act = holder_leaves, .who = WORKERS,
+	.before = sharers_assign_all, .act = holder_leaves, .who = WORKERS,
 };
 
 FIXTURE_VARIANT_ADD(nomem, guest_maps_again) {
-	.before = sharers_attach_all, .act = guest_maps_again, .who = WORKERS,
+	.before = sharers_assign_all, .act = guest_maps_again, .who = WORKERS,
 };
 
 FIXTURE_VARIANT_ADD(nomem, dump_is_read) {
-	.before = sharers_attach_all, .act = dump_is_read,
+	.before = sharers_assign_all, .act = dump_is_read,
 };
 
 FIXTURE_VARIANT_ADD(nomem, events_are_read) {
-	.before = sharers_attach_all, .act = events_are_read,
+	.before = sharers_assign_all, .act = events_are_read,
 };
 
 FIXTURE_VARIANT_ADD(nomem, module_is_loaded) {
@@ -387,7 +387,7 @@ FIXTURE_TEARDOWN(nomem)
 	sharers_free(&self->sh);
 }
 
-static unsigned int attach_anew(struct sharers *sh)
+static unsigned int assign_anew(struct sharers *sh)
 {
 	struct vlpi_broker_client c;
 	unsigned int anew = 0;
@@ -397,8 +397,8 @@ static unsigned int attach_anew(struct sharers *sh)
 
 		if (!s->vm || !s->vectors || !went_without(s, &c))
 			continue;
-		detach(s);
-		attach(s, sh->vm, SHARED_GSI + i);
+		source_deassign(s);
+		source_assign(s, sh->vm, SHARED_GSI + i);
 		anew++;
 	}
 	return anew;
@@ -406,7 +406,7 @@ static unsigned int attach_anew(struct sharers *sh)
 
 static void back_to_the_beginning(struct sharers *sh)
 {
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	for (unsigned int i = 0; i < sh->nr; i++) {
 		source_vectors(sh->src[i], true);
 		source_drain(sh->src[i]);
@@ -453,8 +453,8 @@ VM_TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200, "H18")
 		for (unsigned int i = 0; i < sh->nr; i++)
 			if (sh->src[i]->vm)
 				EXPECT_VERDICT(sh->src[i], DELIVERED);
-		anew += attach_anew(sh);
-		sharers_attach_all(sh);
+		anew += assign_anew(sh);
+		sharers_assign_all(sh);
 		ASSERT_SOURCES("allocation %u", nth);
 		back_to_the_beginning(sh);
 		EXPECT_SOURCES("all have left, allocation %u", nth);
@@ -463,7 +463,7 @@ VM_TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200, "H18")
 		if (nth % 50 == 0)
 			note("%u done", nth);
 	}
-	note("the caller was told of %u; %u irqfds were attached anew", told, anew);
+	note("the caller was told of %u; %u irqfds were assigned anew", told, anew);
 	tried(times, "allocations that failed");
 	EXPECT_LT(0, times);
 	/* The end of the path was reached. */
@@ -482,8 +482,8 @@ static void has_its_thread_made(void *arg)
 	child_ready();
 	/* Until it is killed. */
 	for (;;) {
-		sharers_attach_all(&sh);
-		sharers_detach_all(&sh);
+		sharers_assign_all(&sh);
+		sharers_deassign_all(&sh);
 	}
 }
 
@@ -518,7 +518,7 @@ VM_TEST_F_TIMEOUT(dying, while_its_thread_is_made, 3600, "H18")
 	EXPECT_SOURCES("the VMM was killed");
 	for (unsigned int i = 0; i < SOURCES; i++)
 		source_drain(self->sh.src[i]);
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	EXPECT_SOURCES("a new VM has them");
 }
 

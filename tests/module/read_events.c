@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * read() and poll() of /dev/vlpi_broker: the latest changes come in order, whole, each once, and
- * who waits for one is woken by it.
+ * a reader that waits for one is woken by it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -84,7 +84,7 @@ FIXTURE_SETUP(events)
 	sharers_prepare(&self->sh, "events", 0, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		self->irq[i] = source_host_irq(self->sh.src[i]);
-	settle();
+	await_effects();
 	drain(self->fd);
 }
 
@@ -151,8 +151,8 @@ VM_TEST_F(events, changes_in_order, "P6")
 	unsigned int n;
 
 	EXPECT_FALSE(is_readable(self->fd));
-	sharers_attach_all(sh);
-	settle();
+	sharers_assign_all(sh);
+	await_effects();
 	self->vm = vm_id_of(sh->src[0]);
 	EXPECT_TRUE(is_readable(self->fd));
 	n = take(self->fd, self->got, MOST);
@@ -166,7 +166,7 @@ VM_TEST_F(events, changes_in_order, "P6")
 	seq = self->got[n - 1].seq;
 
 	EXPECT_FALSE(is_readable(self->fd));
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	n = take(self->fd, self->got, MOST);
 	EXPECT_RECORDS(n, EVENT(DEMOTE, LEFT, 0, SHARED_INTID),
 		       EVENT(UNMAP, REVOKED, 0, SHARED_INTID), EVENT(GRANT, LEFT, 1, SHARED_INTID),
@@ -175,15 +175,15 @@ VM_TEST_F(events, changes_in_order, "P6")
 	EXPECT_EQ(seq + 1, self->got[0].seq);
 }
 
-/* The errno is positive, and what nobody asked for is told of as well. */
+/* The errno is positive, and a change that no call has asked for is told of as well. */
 VM_TEST_F(events, guest_discards, "P6")
 {
 	struct sharers *sh = &self->sh;
 	unsigned int n = 0, unmaps = 0, failed;
 	struct wait w;
 
-	sharers_attach_all(sh);
-	settle();
+	sharers_assign_all(sh);
+	await_effects();
 	drain(self->fd);
 	guest_discard(sh->vm, SHARED_DEVID, SHARED_EVENT);
 	wait_begin(&w);
@@ -209,7 +209,7 @@ VM_TEST_F(events, guest_discards, "P6")
 	EXPECT_EQ(1, unmaps);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 struct sleeper {
 	pthread_t thread;
@@ -284,11 +284,11 @@ VM_TEST_F(events, wakes_who_waits, "P6")
 	for (unsigned int i = 0; i < 20; i++) {
 		sleeper_start(&reads, false);
 		sleeper_start(&polls, true);
-		settle();
+		await_effects();
 		ASSERT_FALSE(has_ended(&reads) || has_ended(&polls)) {
 			TH_LOG("no event, and they have not waited");
 		}
-		sharers_attach(&self->sh, 0);
+		sharers_assign(&self->sh, 0);
 		wait_for(has_ended(&reads), "a read has been woken by the first event");
 		wait_for(has_ended(&polls), "a poll has been woken by the first event");
 		EXPECT_EQ(RECORD, reads.ret);
@@ -297,7 +297,7 @@ VM_TEST_F(events, wakes_who_waits, "P6")
 		EXPECT_EQ(1, polls.ret);
 		sleeper_end(&reads);
 		sleeper_end(&polls);
-		detach(self->sh.src[0]);
+		source_deassign(self->sh.src[0]);
 	}
 }
 
@@ -321,7 +321,7 @@ VM_TEST_F(events, a_signal_interrupts, "P6")
 	sleeper_end(&s);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 VM_TEST_F(events, whole_records_only, "P6")
 {
@@ -331,7 +331,7 @@ VM_TEST_F(events, whole_records_only, "P6")
 	};
 	uint64_t first;
 
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	for (unsigned int size = 0; size < RECORD; size++) {
 		EXPECT_EQ(-1, read(self->fd, buf, size));
 		EXPECT_EQ(EINVAL, errno);
@@ -364,7 +364,7 @@ VM_TEST_F(events, bad_pointers_lose_nothing, "P6")
 
 	ASSERT_NE(MAP_FAILED, two);
 	ASSERT_EQ(0, mprotect(two + page, page, PROT_NONE));
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	EXPECT_EQ(-1, syscall(SYS_read, self->fd, NULL, 4 * RECORD));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, read(self->fd, two + page, RECORD));
@@ -397,7 +397,7 @@ VM_TEST_F(events, positions, "P6")
 	drain(other);
 	same = dup(other);
 	ASSERT_LE(0, same);
-	sharers_attach_all(&self->sh);
+	sharers_assign_all(&self->sh);
 	ASSERT_EQ(RECORD, read(self->fd, &e, RECORD));
 	first = e.seq;
 	ASSERT_EQ(RECORD, read(self->fd, &e, RECORD));
@@ -460,7 +460,7 @@ VM_TEST_F(events, threads_share_a_position, "P6")
 	bool stop = false;
 	uint64_t first;
 
-	sharers_attach(&self->sh, 0);
+	sharers_assign(&self->sh, 0);
 	n = take(self->fd, self->got, MOST);
 	ASSERT_LT(0, n);
 	first = self->got[n - 1].seq + 1;
@@ -472,8 +472,8 @@ VM_TEST_F(events, threads_share_a_position, "P6")
 		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, share, &s[i]));
 	}
 	for (unsigned int i = 0; i < 100; i++) {
-		detach(self->sh.src[0]);
-		sharers_attach(&self->sh, 0);
+		source_deassign(self->sh.src[0]);
+		sharers_assign(&self->sh, 0);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -482,7 +482,7 @@ VM_TEST_F(events, threads_share_a_position, "P6")
 		note("thread %u has read %u", i, s[i].nr);
 		nr += s[i].nr;
 	}
-	/* Attach and grant, demote and unmap, each time. */
+	/* Connect and grant, demote and unmap, each time. */
 	EXPECT_EQ(400, nr);
 	for (unsigned int i = 0; i < nr && i < MOST; i++) {
 		EXPECT_EQ(1, seen[i]) {
@@ -491,14 +491,14 @@ VM_TEST_F(events, threads_share_a_position, "P6")
 	}
 }
 
-/* Who is overtaken is told of as many as have been overwritten, and so is who comes late. */
+/* A reader that is overtaken is told how many are overwritten, and so is one that comes late. */
 VM_TEST_F(events, overtaken, "P6")
 {
 	int slow = open_device(O_NONBLOCK), late;
 	uint64_t last, first;
 	unsigned int n, made = 0;
 
-	sharers_attach(&self->sh, 1);
+	sharers_assign(&self->sh, 1);
 	n = take(slow, self->got, MOST);
 	ASSERT_LT(0, n);
 	last = self->got[n - 1].seq;
@@ -506,9 +506,9 @@ VM_TEST_F(events, overtaken, "P6")
 	first = last + 1;
 	while (made < KEPT + 100) {
 		if (self->sh.src[0]->vm)
-			detach(self->sh.src[0]);
+			source_deassign(self->sh.src[0]);
 		else
-			sharers_attach(&self->sh, 0);
+			sharers_assign(&self->sh, 0);
 		n = take(self->fd, self->got, MOST);
 		for (unsigned int i = 0; i < n; i++) {
 			EXPECT_EQ(last + i + 1, self->got[i].seq);
@@ -540,7 +540,7 @@ VM_TEST_F(events, begin_with_the_load, "P6")
 	self->fd = -1;
 	vm_sentinel(self->sh.vm, false);
 	wait_for(!broker_unload(), "the module can be unloaded");
-	sharers_attach(&self->sh, 0);
+	sharers_assign(&self->sh, 0);
 	ASSERT_EQ(0, broker_load());
 	vm_sentinel(self->sh.vm, true);
 	self->fd = open_device(O_NONBLOCK);

@@ -68,10 +68,10 @@ VM_TEST_F(no_gicv4, vms_run_in_software, "H16")
 	EXPECT_EQ(-ENODEV, broker_load());
 	for (unsigned int i = 0; i < sh->nr; i++)
 		EXPECT_VERDICT(sh->src[i], SOFTWARE);
-	sharers_detach_all(sh);
+	sharers_deassign_all(sh);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		EXPECT_VERDICT(sh->src[i], HOST);
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		EXPECT_VERDICT(sh->src[i], SOFTWARE);
 }

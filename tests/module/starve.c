@@ -33,8 +33,8 @@
 #define WINDOW_MS	4000
 
 /*
- * What the VMM's cgroup is entitled to on host CPU 0, in percent of it: by a quota, or by its weight
- * against that of the host's task, which is the usual one.
+ * What the VMM's cgroup is entitled to on host CPU 0, in percent of it: by a quota, or by its
+ * weight against that of the host's task, which is the usual one.
  */
 #define SHARE		10
 /* What accounting by ticks and slices of quota may add. */
@@ -242,7 +242,7 @@ static void vmm(void *arg)
 	guest_map(vm, SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
 	vm_route_msi(vm, SHARED_GSI, SHARED_DEVID, SHARED_EVENT);
 	for (unsigned int i = 0; i < NR_SOURCES; i++)
-		attach(src[i], vm, SHARED_GSI);
+		source_assign(src[i], vm, SHARED_GSI);
 	/* What it uses from now on, it uses for interrupts. */
 	guest_idle(vm, 0, GUEST_IDLE_WFI);
 	child_ready();
@@ -417,8 +417,8 @@ VM_TEST_F(starve, host_task, "P5")
 	storm = measure(self->host.pid, thread, true);
 	EXPECT_LT(50, alone.host);
 	/*
-	 * Or there was no storm: the thread has injected, and always had more to do. How much of its
-	 * share the VMM gets, and how many injections that buys, is a matter of the machine.
+	 * Or there was no storm: the thread has injected, and always had more to do. How much of
+	 * its share the VMM gets, and how many injections that buys, is a matter of the machine.
 	 */
 	EXPECT_LT(0, storm.injections);
 	EXPECT_LT(10 * storm.injections, storm.signals);

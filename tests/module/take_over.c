@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module is loaded when VMs run and irqfds are assigned already (H25): what stock KVM has mapped
- * is taken over and cured, and no edge is lost.
+ * The module is loaded when VMs run and irqfds are assigned already (H25): what stock KVM has
+ * mapped is taken over and cured, and no edge is lost.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -35,7 +35,7 @@ VM_TEST_F(late, is_taken_over_and_cured, "H25")
 	struct sharers *sh = &self->sh;
 	struct vlpi_broker_info info;
 
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	for (unsigned int i = 0; i < sh->nr; i++)
 		EXPECT_VERDICT(sh->src[i], DELIVERED);
 	ASSERT_EQ(0, broker_load());
@@ -45,29 +45,29 @@ VM_TEST_F(late, is_taken_over_and_cured, "H25")
 	EXPECT_EQ(0, info.nr_dead_strays);
 	EXPECT_EQ(0, broker_bad_slots(true));
 	for (unsigned int i = 0; i < sh->nr; i++) {
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 		EXPECT_SOURCES("taken over, and %u left", i + 1);
 	}
-	sharers_attach_all(sh);
-	EXPECT_SOURCES("attached anew");
-	sharers_detach_all(sh);
-	EXPECT_SOURCES("detached again");
+	sharers_assign_all(sh);
+	EXPECT_SOURCES("assigned anew");
+	sharers_deassign_all(sh);
+	EXPECT_SOURCES("deassigned again");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
 
-/* Attached before and after, on one vLPI. */
+/* Assigned before and after, on one vLPI. */
 VM_TEST_F(late, shares_with_early, "H25")
 {
 	struct sharers *sh = &self->sh;
 
 	for (unsigned int i = 0; i < 3; i++)
-		sharers_attach(sh, i);
+		sharers_assign(sh, i);
 	ASSERT_EQ(0, broker_load());
 	for (unsigned int i = 3; i < 6; i++)
-		sharers_attach(sh, i);
+		sharers_assign(sh, i);
 	EXPECT_SOURCES("three were there, three have come");
 	for (unsigned int i = 0; i < 3; i++)
-		detach(sh->src[i]);
+		source_deassign(sh->src[i]);
 	EXPECT_SOURCES("only those are left that came later");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 }
@@ -79,11 +79,11 @@ VM_TEST_F(late, loses_no_edge, "H25")
 
 	uint64_t before;
 
-	sharers_attach_all(sh);
+	sharers_assign_all(sh);
 	guest_enable(sh->vm, SHARED_INTID, false);
 	before = guest_count(sh->vm, SHARED_INTID);
 	source_fire(sh->src[0]);
-	settle();
+	await_effects();
 	ASSERT_EQ(0, broker_load());
 	EXPECT_EQ(before, guest_count(sh->vm, SHARED_INTID));
 	guest_enable(sh->vm, SHARED_INTID, true);

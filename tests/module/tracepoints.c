@@ -74,8 +74,8 @@ FIXTURE_SETUP(trace)
 	sharers_prepare(&self->sh, "trace", 0, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		self->irq[i] = source_host_irq(self->sh.src[i]);
-	sharers_attach_all(&self->sh);
-	settle();
+	sharers_assign_all(&self->sh);
+	await_effects();
 }
 
 FIXTURE_TEARDOWN(trace)
@@ -101,7 +101,7 @@ VM_TEST_F(trace, holder_leaves, "P6")
 	struct sharers *sh = &self->sh;
 	int *irq = self->irq;
 
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	EXPECT_EVENTS(1, "demote", "left", irq[0], SHARED_INTID);
 	EXPECT_EVENTS(1, "unmap", "revoked", irq[0], SHARED_INTID);
 	EXPECT_EVENTS(1, "grant", "left", irq[1], SHARED_INTID);
@@ -130,7 +130,7 @@ VM_TEST_F(trace, waiter_fires, "P6")
 	fclose(f);
 	source_fire(sh->src[2]);
 	guest_wait_irq(sh->vm, SHARED_INTID, before, "a waiter has fired");
-	settle();
+	await_effects();
 	EXPECT_EVENTS(1, "fallback_signal", "held", self->irq[2], SHARED_INTID);
 	EXPECT_EVENTS(1, "fallback_inject", mode, self->irq[2], SHARED_INTID);
 }
@@ -157,7 +157,7 @@ VM_TEST_F(trace, its_off_and_detached, "P6")
 
 	broker_info(&before);
 	guest_its(sh->vm, false);
-	detach(sh->src[0]);
+	source_deassign(sh->src[0]);
 	broker_info(&after);
 	EXPECT_EVENTS(after.forced_unmaps - before.forced_unmaps, "forced_unmap", "leaked",
 		      self->irq[0], SHARED_INTID);

@@ -52,17 +52,17 @@ static int workload(void)
 	before = guest_count(sh.vm, SHARED_INTID);
 	source_fire(sh.src[2]);
 	guest_wait_irq(sh.vm, SHARED_INTID, before, "a waiter has fired");
-	settle();
+	await_effects();
 	snprintf(params, sizeof(params), "host_irq=%d holder=%d", source_host_irq(sh.src[1]),
 		 source_host_irq(sh.src[0]));
 	if (helper_load(MAP, params))
 		die("loading " MAP " failed");
 	helper_unload(MAP);
-	detach(sh.src[0]);
+	source_deassign(sh.src[0]);
 	/* Now the second one holds it, and KVM does not take it back. */
 	if (helper_load(LEAK, ""))
 		die("loading " LEAK " failed");
-	detach(sh.src[1]);
+	source_deassign(sh.src[1]);
 	helper_unload(LEAK);
 	guest_discard(sh.vm, SHARED_DEVID, SHARED_EVENT);
 	wait_for(state(sh.src[2]) == VLPI_BROKER_UNRESOLVED, "nothing mapped, by the broker");

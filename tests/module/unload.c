@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The module is unloaded and loaded again, around VMs that run and sources that fire (H17).
- */
+/* The module is unloaded and loaded again, around VMs that run and sources that fire (H17). */
 #define _GNU_SOURCE
 #include "harness.h"
 
@@ -23,10 +21,10 @@ FIXTURE_TEARDOWN(unload)
 	broker_want(self->was_loaded);
 }
 
-/* Nothing is attached; what the module frees after RCU may take a moment. */
+/* Nothing is assigned; what the module frees after RCU may take a moment. */
 static void unload_when_free(void)
 {
-	wait_for(!broker_unload(), "the module can be unloaded with no irqfd attached");
+	wait_for(!broker_unload(), "the module can be unloaded with no irqfd assigned");
 }
 
 VM_TEST_F(unload, is_refused_while_attached, "H17")
@@ -54,13 +52,13 @@ VM_TEST_F(unload, and_load_again_under_fire, "H17")
 
 	for (unsigned int n = 1; n <= 3; n++) {
 		firing_start(&f, sh->src, sh->nr);
-		sharers_detach_all(sh);
+		sharers_deassign_all(sh);
 		vm_sentinel(sh->vm, false);
 		unload_when_free();
 		EXPECT_FALSE(broker_loaded());
 		ASSERT_EQ(0, broker_load());
 		vm_sentinel(sh->vm, true);
-		sharers_attach_all(sh);
+		sharers_assign_all(sh);
 		firing_stop(&f);
 		EXPECT_SOURCES("loaded again, %u", n);
 	}

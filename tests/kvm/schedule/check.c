@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check: with no interrupt, the broker's books come to what the model says; then every source is
- * fired once, and goes where the model says, on the host's side and on the guest's.
+ * The check: with no interrupt, the broker's books come to what the model says; then every source
+ * is fired once, and goes where the model says, on the host's side and on the guest's.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -15,17 +15,17 @@ static uint64_t check_counts[NR_INTS][NR_VCPUS], check_total;
 
 void do_check_begin(void)
 {
-	settle();
+	await_effects();
 	for (unsigned int i = 0; i < NR_INTS; i++)
 		for (unsigned int v = 0; v < NR_VCPUS; v++)
 			check_counts[i][v] = guest_count_on(vm, v, intid_of(i));
 	check_total = guest_lpi_count(vm);
 }
 
-/* Sources attached to nothing are fired by their owner. */
+/* Sources assigned to nothing are fired by their owner. */
 static bool is_mine_to_fire(unsigned int s)
 {
-	return m->src[s].vectors && (m->src[s].vm == NOBODY ? owner(s) : m->src[s].vm) == me;
+	return m->src[s].vectors && (m->src[s].vm == NO_VM ? owner(s) : m->src[s].vm) == me;
 }
 
 bool do_check_fire(void)
@@ -57,7 +57,7 @@ bool do_check_end(void)
 	uint64_t raised, total = 0;
 	bool fine = true;
 
-	settle();
+	await_effects();
 	for (unsigned int i = 0; i < NR_INTS; i++) {
 		raised = 0;
 		for (unsigned int s = 0; s < NR_SOURCES; s++)
@@ -108,7 +108,7 @@ static unsigned int clients_of_sources(const struct vlpi_broker_client *all, uns
 	return n;
 }
 
-/* What the dump says of one attached source; empty where it is what the model says. */
+/* What the dump says of one assigned source; empty where it is what the model says. */
 static const char *client_wrong(const struct vlpi_broker_client *c, unsigned int s)
 {
 	static char why[200];
@@ -130,16 +130,16 @@ static const char *client_wrong(const struct vlpi_broker_client *c, unsigned int
 
 static unsigned int books_wrong(bool tell)
 {
-	unsigned int nr, attached = 0, wrong = 0, holders[NR_VMS][NR_LPIS] = { 0 };
+	unsigned int nr, assigned = 0, wrong = 0, holders[NR_VMS][NR_LPIS] = { 0 };
 	struct vlpi_broker_client *all = broker_dump(&nr);
 
 	for (unsigned int s = 0; s < NR_SOURCES; s++) {
 		const struct vlpi_broker_client *c;
 		const char *why;
 
-		if (m->src[s].vm == NOBODY)
+		if (m->src[s].vm == NO_VM)
 			continue;
-		attached++;
+		assigned++;
 		c = client_of(all, nr, s);
 		why = client_wrong(c, s);
 		if (why[0]) {
@@ -158,11 +158,11 @@ static unsigned int books_wrong(bool tell)
 			failed("books: INTID %u of VM %c has %u holders", intid_of(ends_in(s)),
 			       'A' + m->src[s].vm, holders[m->src[s].vm][ends_in(s)]);
 	}
-	if (clients_of_sources(all, nr) != attached) {
+	if (clients_of_sources(all, nr) != assigned) {
 		wrong++;
 		if (tell)
-			failed("books: %u clients, and %u sources are attached",
-			       clients_of_sources(all, nr), attached);
+			failed("books: %u clients, and %u sources are assigned",
+			       clients_of_sources(all, nr), assigned);
 	}
 	free(all);
 	return wrong;

@@ -58,7 +58,7 @@ int ends_in(unsigned int s)
 {
 	const struct model_source *src = &m->src[s];
 
-	return src->vm == NOBODY || !src->vectors ? NOWHERE : leads_to(&m->vm[src->vm], s);
+	return src->vm == NO_VM || !src->vectors ? NOWHERE : leads_to(&m->vm[src->vm], s);
 }
 
 bool is_first(unsigned int s)

@@ -11,7 +11,7 @@
 
 /* Of a thousand. */
 static const unsigned int weight[NR_OP_KINDS] = {
-	[OP_FIRE] = 170, [OP_BURST] = 60, [OP_ATTACH] = 160, [OP_DETACH] = 100, [OP_MOVE] = 50,
+	[OP_FIRE] = 170, [OP_BURST] = 60, [OP_ASSIGN] = 160, [OP_DEASSIGN] = 100, [OP_MOVE] = 50,
 	[OP_ROUTE] = 70, [OP_ROUTE_NOTHING] = 20, [OP_ROUTE_PIN] = 20, [OP_DISCARD] = 50,
 	[OP_MAPTI] = 90, [OP_MOVI] = 60, [OP_VECTORS] = 60, [OP_MASK] = 30, [OP_ENABLE] = 30,
 	[OP_MAPD] = 10, [OP_LPIS] = 8, [OP_ITS] = 6, [OP_KILL] = 6,
@@ -70,21 +70,21 @@ void remember(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The first source from @s on that is attached (to @vm), or is not; or NOWHERE. */
-static int next_source(unsigned int s, bool attached, enum side vm)
+/* The first source from @s on that is assigned (to @vm), or is not; or NOWHERE. */
+static int next_source(unsigned int s, bool assigned, enum side vm)
 {
 	for (unsigned int i = 0; i < NR_SOURCES; i++, s = (s + 1) % NR_SOURCES)
-		if (attached ? m->src[s].vm != NOBODY && (vm == NOBODY || m->src[s].vm == vm)
-			     : m->src[s].vm == NOBODY)
+		if (assigned ? m->src[s].vm != NO_VM && (vm == NO_VM || m->src[s].vm == vm)
+			     : m->src[s].vm == NO_VM)
 			return s;
 	return NOWHERE;
 }
 
-/* A racer fires in the process that does the step: it must be attached there, or about to be. */
+/* A racer fires in the process that does the step: it must be assigned there, or about to be. */
 static bool race(enum side side, const struct op *op, struct step st)
 {
 	const struct model_source *r = op->racer == NOWHERE ? NULL : &m->src[op->racer];
-	bool comes = r && st.kind == ATTACH && (int)st.a == op->racer;
+	bool comes = r && st.kind == ASSIGN && (int)st.a == op->racer;
 
 	st.yields = op->yields;
 	if (r && r->vectors && !m->vm[side].limbo && (r->vm == side || comes))
@@ -96,31 +96,31 @@ static bool race(enum side side, const struct op *op, struct step st)
 
 #define RACE(side, op, ...)	race(side, op, (struct step){ __VA_ARGS__, .racer = NOWHERE })
 
-static bool op_attach(const struct op *op)
+static bool op_assign(const struct op *op)
 {
-	int s = next_source(op->s, false, NOBODY);
+	int s = next_source(op->s, false, NO_VM);
 	enum side to;
 
 	if (s == NOWHERE)
 		return true;
 	to = owner(s) == B ? B : op->vm;
-	remember("attach source %d to VM %c", s, 'A' + to);
-	return RACE(to, op, ATTACH, s);
+	remember("assign source %d to VM %c", s, 'A' + to);
+	return RACE(to, op, ASSIGN, s);
 }
 
-static bool op_detach(const struct op *op)
+static bool op_deassign(const struct op *op)
 {
-	int s = next_source(op->s, true, NOBODY);
+	int s = next_source(op->s, true, NO_VM);
 
 	if (s == NOWHERE)
 		return true;
-	remember("detach source %d from VM %c", s, 'A' + m->src[s].vm);
-	return RACE(m->src[s].vm, op, DETACH, s);
+	remember("deassign source %d from VM %c", s, 'A' + m->src[s].vm);
+	return RACE(m->src[s].vm, op, DEASSIGN, s);
 }
 
 static bool op_move(const struct op *op)
 {
-	int s = next_source(op->s, true, NOBODY);
+	int s = next_source(op->s, true, NO_VM);
 	enum side from, to;
 
 	if (s == NOWHERE)
@@ -128,7 +128,7 @@ static bool op_move(const struct op *op)
 	from = m->src[s].vm;
 	to = owner(s) == B ? B : op->vm;
 	remember("move source %d from VM %c to VM %c", s, 'A' + from, 'A' + to);
-	return STEP(from, DETACH, s) && RACE(to, op, ATTACH, s);
+	return STEP(from, DEASSIGN, s) && RACE(to, op, ASSIGN, s);
 }
 
 static bool fire_all(unsigned int mask)
@@ -138,7 +138,7 @@ static bool fire_all(unsigned int mask)
 
 	for (unsigned int s = 0; s < NR_SOURCES; s++)
 		if (mask & 1U << s && m->src[s].vectors)
-			of[m->src[s].vm == NOBODY ? owner(s) : m->src[s].vm] |= 1U << s;
+			of[m->src[s].vm == NO_VM ? owner(s) : m->src[s].vm] |= 1U << s;
 	for (enum side v = A; v < NR_VMS; v++)
 		if (of[v])
 			fine &= STEP(v, FIRE, of[v]);
@@ -155,7 +155,7 @@ static bool op_fire(const struct op *op)
 
 static bool op_route(const struct op *op)
 {
-	enum side v = m->src[op->s].vm == NOBODY ? op->vm : m->src[op->s].vm;
+	enum side v = m->src[op->s].vm == NO_VM ? op->vm : m->src[op->s].vm;
 
 	if (op->kind == OP_ROUTE_NOTHING) {
 		remember("route source %u of VM %c to nothing", op->s, 'A' + v);
@@ -248,10 +248,10 @@ static bool in_between(const struct op *op)
 	remember(", ");
 	switch (op->y >> 2 & 7) {
 	case 0:
-		remember("detach");
-		return s == NOWHERE || STEP(op->vm, DETACH, s);
+		remember("deassign");
+		return s == NOWHERE || STEP(op->vm, DEASSIGN, s);
 	case 1:
-		return op_attach(&inner);
+		return op_assign(&inner);
 	case 2:
 		inner.kind = OP_ROUTE;
 		return op_route(&inner);
@@ -286,7 +286,7 @@ static bool op_off_on(const struct op *op)
 	return STEP(op->vm, LPIS, vcpu, true);
 }
 
-/* All that are attached to VM B fire when its process is killed. */
+/* All that are assigned to VM B fire when its process is killed. */
 static bool op_kill(void)
 {
 	struct source *list[NR_SOURCES];
@@ -308,7 +308,7 @@ static bool op_kill(void)
 	for (unsigned int s = 0; s < NR_SHARED; s++) {
 		if (m->src[s].vm != B)
 			continue;
-		m->src[s].vm = NOBODY;
+		m->src[s].vm = NO_VM;
 		m->src[s].unread = false;
 		source_ack(src[s]);
 		source_drain(src[s]);
@@ -323,10 +323,10 @@ bool do_op(const struct op *op)
 	case OP_FIRE:
 	case OP_BURST:
 		return op_fire(op);
-	case OP_ATTACH:
-		return op_attach(op);
-	case OP_DETACH:
-		return op_detach(op);
+	case OP_ASSIGN:
+		return op_assign(op);
+	case OP_DEASSIGN:
+		return op_deassign(op);
 	case OP_MOVE:
 		return op_move(op);
 	case OP_ROUTE:

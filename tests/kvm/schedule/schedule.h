@@ -29,12 +29,12 @@
 
 /* ---- model.c: what has to be true ------------------------------------------------------------ */
 
-enum side { A, B, NR_VMS, NOBODY = -1 };
+enum side { A, B, NR_VMS, NO_VM = -1 };
 
 struct model_source {
-	enum side vm;		/* attached to */
+	enum side vm;		/* assigned to */
 	bool vectors;
-	bool unread;		/* raised while attached to nothing: in its eventfd */
+	bool unread;		/* raised while assigned to nothing: in its eventfd */
 	char irq_name[40];
 	/* Of the last check. */
 	bool taken;
@@ -105,7 +105,7 @@ void reset_model_vm(struct model_vm *vm);
 /* ---- step.c: what one process does to its VM ------------------------------------------------- */
 
 enum step_kind {
-	ATTACH, DETACH, FIRE, ROUTE, DISCARD, MAPTI, MAPD, MOVI, ENABLE, MASK, LPIS, ITS, VECTORS,
+	ASSIGN, DEASSIGN, FIRE, ROUTE, DISCARD, MAPTI, MAPD, MOVI, ENABLE, MASK, LPIS, ITS, VECTORS,
 	CALM, CHECK_BEGIN, CHECK_FIRE, CHECK_END, FIRE_ON, QUIT,
 };
 
@@ -153,9 +153,9 @@ bool check(void);
 /* ---- op.c: operations ------------------------------------------------------------------------ */
 
 enum op_kind {
-	OP_FIRE, OP_BURST, OP_ATTACH, OP_DETACH, OP_MOVE, OP_ROUTE, OP_ROUTE_NOTHING, OP_ROUTE_PIN,
-	OP_DISCARD, OP_MAPTI, OP_MOVI, OP_VECTORS, OP_MASK, OP_ENABLE, OP_MAPD, OP_LPIS, OP_ITS,
-	OP_KILL, NR_OP_KINDS,
+	OP_FIRE, OP_BURST, OP_ASSIGN, OP_DEASSIGN, OP_MOVE, OP_ROUTE, OP_ROUTE_NOTHING,
+	OP_ROUTE_PIN, OP_DISCARD, OP_MAPTI, OP_MOVI, OP_VECTORS, OP_MASK, OP_ENABLE, OP_MAPD,
+	OP_LPIS, OP_ITS, OP_KILL, NR_OP_KINDS,
 };
 
 /* What a seed says, whatever the state: each kind makes of it what it can. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A step: one thing that a guest or its VMM does, in the process of its VM; and the edges that are
- * owed to the guest, which it must take as soon as it can.
+ * A step: one thing that a guest or its VMM does, in the process of its VM; and the edges that
+ * are owed to the guest, which it must take as soon as it can.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -26,22 +26,22 @@ static void drop(unsigned int lpi)
 	dropped |= 1U << lpi;
 }
 
-static void do_attach(unsigned int s)
+static void do_assign(unsigned int s)
 {
 	int lpi = leads_to(mine(), s);
 	uint64_t before = lpi == NOWHERE ? 0 : guest_count(vm, intid_of(lpi));
 
-	attach(src[s], vm, FIRST_GSI + s);
+	source_assign(src[s], vm, FIRST_GSI + s);
 	m->src[s].vm = me;
 	if (m->src[s].unread && lpi != NOWHERE)
 		owe(mine(), lpi, before, s);
 	m->src[s].unread = false;
 }
 
-static void do_detach(unsigned int s)
+static void do_deassign(unsigned int s)
 {
-	detach(src[s]);
-	m->src[s].vm = NOBODY;
+	source_deassign(src[s]);
+	m->src[s].vm = NO_VM;
 }
 
 void do_fire(unsigned int mask)
@@ -60,7 +60,7 @@ void do_fire(unsigned int mask)
 		lpi = ends_in(s);
 		if (lpi != NOWHERE)
 			owe(mine(), lpi, before[lpi], s);
-		m->src[s].unread = m->src[s].vm == NOBODY;
+		m->src[s].unread = m->src[s].vm == NO_VM;
 	}
 	visit_host_cpus(NULL, NULL);
 }
@@ -206,7 +206,7 @@ bool takes(unsigned int lpi, uint64_t before)
 /* What would have brought it: says where it was stuck. */
 static const char *what_helps(unsigned int lpi, uint64_t before)
 {
-	settle();
+	await_effects();
 	if (guest_count(vm, intid_of(lpi)) > before)
 		return "; the guest took it when its sentinel was signalled";
 	for (unsigned int s = 0; s < NR_SOURCES; s++) {
@@ -214,7 +214,7 @@ static const char *what_helps(unsigned int lpi, uint64_t before)
 			continue;
 		source_fire(src[s]);
 		source_ack(src[s]);
-		settle();
+		await_effects();
 		if (guest_count(vm, intid_of(lpi)) > before)
 			return "; the next edge is taken";
 	}
@@ -240,11 +240,11 @@ static void do_fire_on(void)
 static bool do_kind(const struct step *st)
 {
 	switch (st->kind) {
-	case ATTACH:
-		do_attach(st->a);
+	case ASSIGN:
+		do_assign(st->a);
 		break;
-	case DETACH:
-		do_detach(st->a);
+	case DEASSIGN:
+		do_deassign(st->a);
 		break;
 	case FIRE:
 		do_fire(st->a);
@@ -333,18 +333,18 @@ static bool collect(struct model_vm *mvm)
 				      'A' + me, what_helps(i, mvm->lpi[i].before));
 	}
 	if (later)
-		settle();
+		await_effects();
 	return fine;
 }
 
 /*
  * With a racer: its edge is raised a moment before, at the same time as or after what the step
  * does. It must arrive if the source leads to the same LPI before and after, or is the one that is
- * attached: then the edge, if it was early, is in the eventfd.
+ * assigned: then the edge, if it was early, is in the eventfd.
  */
 bool do_step(const struct step *st)
 {
-	bool comes = st->kind == ATTACH && (int)st->a == st->racer;
+	bool comes = st->kind == ASSIGN && (int)st->a == st->racer;
 	struct shot shot;
 	uint64_t before[NR_INTS];
 	int was, is;
@@ -371,8 +371,8 @@ bool do_step(const struct step *st)
 	is = ends_in(st->racer);
 	if (is != NOWHERE && (was == is || comes) && !(dropped & 1U << is))
 		owe(mine(), is, before[is], st->racer);
-	if (m->src[st->racer].vm == NOBODY) {
-		/* Taken before it left, or in the eventfd: nobody can know. */
+	if (m->src[st->racer].vm == NO_VM) {
+		/* Taken before it left, or in the eventfd: the model cannot know. */
 		source_drain(src[st->racer]);
 		m->src[st->racer].unread = false;
 	}

@@ -24,7 +24,7 @@ void boot_vm(const char *name)
 void open_source(unsigned int s)
 {
 	src[s] = source_open(s);
-	m->src[s].vm = NOBODY;
+	m->src[s].vm = NO_VM;
 	m->src[s].vectors = true;
 	m->src[s].unread = false;
 	memcpy(m->src[s].irq_name, src[s]->irq_name, sizeof(m->src[s].irq_name));

@@ -32,7 +32,7 @@
 #define GITS_CREADR		0x0090
 #define GITS_BASER		0x0100
 
-/* Read- and write-allocate write-back, inner shareable: the same fields in all base registers. */
+/* Read- and write-allocate write-back, inner shareable: in these fields of all base registers. */
 #define ITS_BASE_ATTRS		((7UL << 59) | (1UL << 10))
 #define GICR_BASE_ATTRS		((7UL << 7) | (1UL << 10))
 #define GUEST_TABLE_SIZE	0x10000UL
@@ -138,7 +138,7 @@ void guest_fault(uint64_t vector)
 		asm volatile("wfi");
 }
 
-/* SPIs 32 to 63: group 1, edges, the same priority; the doorbells to their vCPUs. */
+/* SPIs 32 to 63: group 1, edges, of one priority; the doorbells to their vCPUs. */
 static uint32_t init_distributor(void)
 {
 	uint64_t d = GUEST_GICD;
