@@ -7,8 +7,9 @@
  * a function, which keeps live patches and a second copy of this module out. PERMANENT keeps
  * /proc/sys/kernel/ftrace_enabled from taking the hook away.
  *
- * A call from this module is not redirected: that is how a replacement reaches the real function.
- * The caller is known by its return address, so the module is built without sibling calls.
+ * A call of our own reaches the real function by hook_real(): it notes the task and the function,
+ * and the callback lets that task into that function once. A return address would not do: where a
+ * kretprobe is on the function, the callback is told of the kretprobe's trampoline, whoever called.
  *
  * An address is found by registering a kprobe on the name, disabled so that no text is patched, and
  * reading where it would go: no kernel from 5.7 exports kallsyms_lookup_name(). Only functions can
@@ -23,12 +24,14 @@
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/err.h>
+#include <linux/hash.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <asm/insn.h>
 
@@ -83,6 +86,83 @@ static unsigned long hook_entry(const struct hook *hook)
 	return *(unsigned long *)hook->addr;
 }
 
+/* Calls of our own that have not reached their function yet; the lock is below all others. */
+#define OWN_CALLS_BITS	6
+
+static struct own_calls {
+	raw_spinlock_t lock; /* covers calls */
+	struct hlist_head calls;
+} own_calls[] = {
+	[0 ... (1 << OWN_CALLS_BITS) - 1] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(own_calls.lock),
+	},
+};
+
+static struct own_calls notrace *own_calls_of(const struct task_struct *task)
+{
+	return &own_calls[hash_ptr(task, OWN_CALLS_BITS)];
+}
+
+/**
+ * hook_call_begin - the next call of this task to a function is our own
+ * @call: the caller's, until hook_call_end().
+ * @function: the function's address. It may not be redirected yet, or not any more.
+ *
+ * For hook_real().
+ *
+ * Context: any but NMI.
+ */
+void hook_call_begin(struct hook_call *call, unsigned long function)
+{
+	struct own_calls *own = own_calls_of(current);
+	unsigned long flags;
+
+	call->task = current;
+	call->function = function;
+	raw_spin_lock_irqsave(&own->lock, flags);
+	hlist_add_head(&call->node, &own->calls);
+	raw_spin_unlock_irqrestore(&own->lock, flags);
+}
+
+/**
+ * hook_call_end - undo hook_call_begin()
+ * @call: whether its function was reached or not.
+ *
+ * Context: as hook_call_begin().
+ */
+void hook_call_end(struct hook_call *call)
+{
+	struct own_calls *own = own_calls_of(call->task);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&own->lock, flags);
+	hlist_del_init(&call->node);
+	raw_spin_unlock_irqrestore(&own->lock, flags);
+}
+
+/* Is this task's call to @function our own? Once: what it calls may come back to it by way of KVM. */
+static bool notrace take_own_call(unsigned long function)
+{
+	struct own_calls *own = own_calls_of(current);
+	struct hook_call *call;
+	unsigned long flags;
+	bool found = false;
+
+	/* A call of this task's is there for this task to see. */
+	if (hlist_empty(&own->calls))
+		return false;
+	raw_spin_lock_irqsave(&own->lock, flags);
+	hlist_for_each_entry(call, &own->calls, node) {
+		found = call->task == current && call->function == function;
+		if (found) {
+			hlist_del_init(&call->node);
+			break;
+		}
+	}
+	raw_spin_unlock_irqrestore(&own->lock, flags);
+	return found;
+}
+
 /* @ip is where ftrace has patched the function: one of its first few instructions. */
 static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op,
 				  struct compat_ftrace_regs *regs)
@@ -90,11 +170,12 @@ static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip, str
 	struct hook_set *set = container_of(op, struct hook_set, ops);
 	unsigned int i;
 
-	if (within_module(parent_ip, THIS_MODULE))
-		return;
-	for (i = 0; i < set->nr; i++)
-		if (ip - hook_entry(&set->hooks[i]) < 4 * AARCH64_INSN_SIZE)
+	for (i = 0; i < set->nr; i++) {
+		unsigned long entry = hook_entry(&set->hooks[i]);
+
+		if (ip - entry < 4 * AARCH64_INSN_SIZE && !take_own_call(entry))
 			compat_ftrace_redirect(regs, set->hooks[i].replacement);
+	}
 }
 
 static int add_to_filter(struct hook_set *set, const struct hook *hook)

@@ -3,13 +3,14 @@
 #define VLPI_BROKER_HOOK_H
 
 #include <linux/ftrace.h>
+#include <linux/types.h>
 
 /**
  * struct hook - a kernel function that is redirected to a function of this module
  * @name: of the kernel function.
  * @addr: of a pointer to the kernel function.
  * @replacement: called in its place, with its arguments. Begins with hook_enter() and ends with
- *	hook_leave(). A call of the kernel function from this module reaches the real one.
+ *	hook_leave(), and reaches the kernel function by hook_real().
  */
 struct hook {
 	const char *name;
@@ -43,6 +44,36 @@ struct hook_symbol {
 	void *where;
 	const char *prototype;
 };
+
+/**
+ * struct hook_call - a call of this module to a function that it may have redirected
+ * @node: among such calls; private to hook.c.
+ * @task: that calls.
+ * @function: address of the function.
+ */
+struct hook_call {
+	struct hlist_node node;
+	const struct task_struct *task;
+	unsigned long function;
+};
+
+void hook_call_begin(struct hook_call *call, unsigned long function);
+void hook_call_end(struct hook_call *call);
+
+/**
+ * hook_real - call a kernel function that is redirected, and not its replacement
+ * @function: the kernel function.
+ * @call: an expression that calls @function once, and nothing else before that.
+ *
+ * Context: any but NMI, if @function allows it.
+ * Return: the value of @call.
+ */
+#define hook_real(function, call) \
+	({ \
+		struct hook_call __own __attribute__((__cleanup__(hook_call_end))); \
+		hook_call_begin(&__own, (unsigned long)(function)); \
+		call; \
+	})
 
 int hook_install(struct hook_set *set);
 void hook_remove(struct hook_set *set);

@@ -48,6 +48,16 @@ static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
 	return container_of(kvm_cons, struct kvm_kernel_irqfd, consumer);
 }
 
+static int real_register_consumer(struct irq_bypass_consumer *cons, void *identity)
+{
+	return hook_real(irq_bypass_register_consumer, compat_register_consumer(cons, identity));
+}
+
+static void real_unregister_consumer(struct irq_bypass_consumer *cons)
+{
+	hook_real(irq_bypass_unregister_consumer, irq_bypass_unregister_consumer(cons));
+}
+
 /* --- coming back to unsettled clients -------------------------------------------------------- */
 
 /* Delays between looks at unsettled clients: a vLPI is not to be idle for more than 100 ms. */
@@ -169,7 +179,7 @@ static int proxy_register(struct vb_proxy *proxy)
 {
 	int ret;
 
-	ret = compat_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
+	ret = real_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
 	/* A proxy that irqbypass refused still serves the irqfd's signals. */
 	proxy->registered = !ret;
 	return ret;
@@ -191,7 +201,7 @@ static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identit
 	} else {
 		proxy = proxy_new(irqfd_of(cons));
 		/* Without a proxy the gate refuses the host IRQ, and KVM serves it in software. */
-		ret = proxy ? proxy_register(proxy) : compat_register_consumer(cons, identity);
+		ret = proxy ? proxy_register(proxy) : real_register_consumer(cons, identity);
 	}
 	mutex_unlock(&register_lock);
 	if (!proxy)
@@ -209,7 +219,7 @@ static int register_consumer(COMPAT_REGISTER_PARAMS)
 	if (identity && shim_is_kvm_consumer(cons))
 		ret = register_kvm_consumer(cons, identity);
 	else
-		ret = compat_register_consumer(cons, identity);
+		ret = real_register_consumer(cons, identity);
 	hook_leave();
 	return ret;
 }
@@ -227,10 +237,10 @@ static void unregister_consumer(struct irq_bypass_consumer *cons)
 	if (proxy) {
 		fallback_flush(proxy);
 		if (proxy->registered)
-			irq_bypass_unregister_consumer(&proxy->consumer);
+			real_unregister_consumer(&proxy->consumer);
 		proxy_end(proxy);
 	} else {
-		irq_bypass_unregister_consumer(cons);
+		real_unregister_consumer(cons);
 	}
 	hook_leave();
 }
@@ -285,11 +295,11 @@ static int run_locked(void (*fn)(const void *arg), const void *arg)
 	};
 	int ret;
 
-	ret = compat_register_consumer(&work.cons, &work);
+	ret = real_register_consumer(&work.cons, &work);
 	if (ret)
 		return ret;
 	ret = compat_register_producer(&work.prod, &work);
-	irq_bypass_unregister_consumer(&work.cons);
+	real_unregister_consumer(&work.cons);
 	return work.done ? 0 : ret;
 }
 
@@ -377,7 +387,7 @@ static int take_over_vm(struct kvm *kvm)
 	while (!ret && (irqfd = next_irqfd(kvm))) {
 		proxy = proxy_new(irqfd);
 		if (proxy) {
-			irq_bypass_unregister_consumer(&irqfd->consumer);
+			real_unregister_consumer(&irqfd->consumer);
 			list_add_tail(&proxy->taken, &taken);
 		} else {
 			ret = -ENOMEM;

@@ -160,7 +160,7 @@ static bool is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map)
 static void unmap_vlpi(u32 host_irq)
 {
 	callbacks->unmapped(host_irq);
-	(*real.unmap_vlpi)(host_irq);
+	hook_real(real.unmap_vlpi, (*real.unmap_vlpi)(host_irq));
 }
 
 /*
@@ -284,7 +284,7 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 	kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
 	ret = callbacks->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
 	if (!ret) {
-		ret = (*real.map_vlpi)(host_irq, map);
+		ret = hook_real(real.map_vlpi, (*real.map_vlpi)(host_irq, map));
 		if (ret)
 			callbacks->gate_failed(host_irq);
 	}
@@ -306,7 +306,7 @@ static compat_unmap_t watch(int host_irq)
 	if (answered_by_its(host_irq))
 		(*real.get_vlpi)(host_irq, &map);
 	behind = callbacks->unmapped(host_irq);
-	(*real.unmap_vlpi)(host_irq);
+	hook_real(real.unmap_vlpi, (*real.unmap_vlpi)(host_irq));
 	if (behind) {
 		/*
 		 * Where KVM goes by the route, a DISCARD leaves its mark: KVM would raise an MSI to
@@ -347,7 +347,7 @@ static void vm_changed(struct kvm *kvm)
 static void routing_update(struct kvm *kvm)
 {
 	hook_enter();
-	(*real.routing_update)(kvm);
+	hook_real(real.routing_update, (*real.routing_update)(kvm));
 	/* What is raised once the VMM goes on has to arrive at the new route, so not later. */
 	callbacks->routes_changed(kvm);
 	hook_leave();
@@ -359,7 +359,7 @@ static int lpi_sync_pending(struct kvm *kvm, struct vgic_irq *irq)
 	int ret;
 
 	hook_enter();
-	ret = real.lpi_sync_pending(kvm, irq);
+	ret = hook_real(real.lpi_sync_pending, real.lpi_sync_pending(kvm, irq));
 	vm_changed(kvm);
 	hook_leave();
 	return ret;
@@ -369,7 +369,7 @@ static int lpi_sync_pending(struct kvm *kvm, struct vgic_irq *irq)
 static void enable_lpis(struct kvm_vcpu *vcpu)
 {
 	hook_enter();
-	real.enable_lpis(vcpu);
+	hook_real(real.enable_lpis, real.enable_lpis(vcpu));
 	vm_changed(vcpu->kvm);
 	hook_leave();
 }
@@ -633,7 +633,7 @@ void shim_revoke(struct vb_client *client)
 	 */
 	if (!COMPAT_UNSET_BY_ROUTE ||
 	    route_leads_to(proxy->kvm, &proxy->granted.irq_entry, client->host_irq))
-		(*real.del_producer)(cons, proxy->prod);
+		hook_real(real.del_producer, (*real.del_producer)(cons, proxy->prod));
 	if (kvm_cons->start)
 		kvm_cons->start(cons);
 }

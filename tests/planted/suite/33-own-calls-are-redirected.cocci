@@ -12,7 +12,7 @@
  hook_redirect(...)
  {
  <...
--within_module(parent_ip, THIS_MODULE)
-+set->nr == 1 && within_module(parent_ip, THIS_MODULE)
+-!take_own_call(entry)
++(set->nr > 1 || !take_own_call(entry))
  ...>
  }
