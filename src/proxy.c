@@ -44,15 +44,18 @@ void proxy_erase(struct vb_proxy *proxy)
  * proxy_find - the proxy of an irqfd
  * @irqfd: KVM's.
  *
- * Context: any; in rcu_read_lock(), or where KVM does not shut the irqfd down meanwhile.
+ * Context: any; the caller is in rcu_read_lock(), or KVM does not shut this irqfd down meanwhile: the
+ *	proxy stays. Those of other irqfds, which are in the same bucket, may go at any time.
  * Return: the proxy, or NULL.
  */
 struct vb_proxy *proxy_find(const struct kvm_kernel_irqfd *irqfd)
 {
 	struct vb_proxy *proxy;
 
-	hash_for_each_possible_rcu_notrace(proxies, proxy, node, (unsigned long)irqfd)
+	rcu_read_lock();
+	hash_for_each_possible_rcu(proxies, proxy, node, (unsigned long)irqfd)
 		if (proxy->irqfd == irqfd)
-			return proxy;
-	return NULL;
+			break;
+	rcu_read_unlock();
+	return proxy;
 }
