@@ -252,6 +252,8 @@ static void unmap_for_kvm(struct kvm *kvm, const struct kvm_kernel_irq_routing_e
 	correct_kvm(kvm, host_irq);
 	if (shim_is_forwarded(host_irq))
 		unmap_vlpi(host_irq);
+	else
+		callbacks->unmapped(host_irq);
 	if (!IS_ERR_OR_NULL(its))
 		mutex_unlock(&its->its_lock);
 }
@@ -299,7 +301,12 @@ static compat_unmap_t watch(int host_irq)
 
 	hook_enter();
 	if (!shim_is_forwarded(host_irq)) {
-		/* Nothing is left to do. The irqchip would return an error, at which KVM warns. */
+		/*
+		 * Its driver has freed it first, or it was unmapped before. The arbiter is told all
+		 * the same; the irqchip would return an error, at which KVM warns.
+		 */
+		if (callbacks->unmapped(host_irq))
+			callbacks->kick();
 		hook_leave();
 		return COMPAT_UNMAP_DONE;
 	}
@@ -494,7 +501,8 @@ bool shim_route_changed(struct vb_client *client)
 	return route.type == KVM_IRQ_ROUTING_MSI &&
 	       (route.msi.address_lo != seen->msi.address_lo ||
 		route.msi.address_hi != seen->msi.address_hi ||
-		route.msi.data != seen->msi.data || route.msi.devid != seen->msi.devid);
+		route.msi.data != seen->msi.data || route.msi.devid != seen->msi.devid ||
+		route.msi.flags != seen->msi.flags);
 }
 
 /*

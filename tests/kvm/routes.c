@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The route of a live irqfd changes (H4): to another MSI, free or held already, to an event
- * that the guest has not mapped, to nothing, to a pin, and back. The source follows its route, the
+ * that the guest has not mapped, to nothing, to a pin, and back; it loses its DeviceID (H40). The source follows its route, the
  * vLPI it left has its next holder, and no edge raised before or after the change is lost.
  */
 #define _GNU_SOURCE
@@ -232,6 +232,30 @@ VM_TEST_F(route, there_and_back, "H4")
 	}
 	sharers_deassign_all(sh);
 	ASSERT_SOURCES("all left");
+}
+
+/*
+ * The same route without its DeviceID leads to no ITS: none of the sources that have it is injected
+ * directly. KVM may still inject for it, from a cached translation, which looks at no flag.
+ */
+VM_TEST_F(route, without_device_id_and_back, "H4 H40")
+{
+	struct sharers *sh = &self->sh;
+	unsigned int mask;
+
+	ASSERT_SOURCES("assigned");
+	mask = PICK(sh, variant->who);
+	vm_route_batch(sh->vm, true);
+	for (unsigned int i = 0; i < NR; i++)
+		if (mask & 1 << i)
+			vm_route_msi_without_devid(sh->vm, SHARED_GSI + (sh->one_gsi ? 0 : i),
+						   SHARED_DEVID, SHARED_EVENT);
+	vm_route_batch(sh->vm, false);
+	for (unsigned int i = 0; i < NR; i++)
+		if (mask & 1 << i)
+			EXPECT_VERDICT(sh->src[i], HOST | SOFTWARE);
+	lead_mask(sh, mask, SHARED);
+	ASSERT_SOURCES("with it again");
 }
 
 /* Not by way of the shared vLPI. */

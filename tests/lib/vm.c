@@ -532,17 +532,27 @@ void vm_route_batch(struct vm *vm, bool on)
 	set_routing(vm);
 }
 
-void vm_route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid)
+static void route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid, uint32_t flags)
 {
 	struct kvm_irq_routing_entry *e = route(vm, gsi, true);
 
 	e->type = KVM_IRQ_ROUTING_MSI;
-	e->flags = KVM_MSI_VALID_DEVID;
+	e->flags = flags;
 	e->u.msi.address_lo = (uint32_t)GUEST_GITS_TRANSLATER;
 	e->u.msi.address_hi = GUEST_GITS_TRANSLATER >> 32;
 	e->u.msi.data = eventid;
 	e->u.msi.devid = devid;
 	set_routing(vm);
+}
+
+void vm_route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid)
+{
+	route_msi(vm, gsi, devid, eventid, KVM_MSI_VALID_DEVID);
+}
+
+void vm_route_msi_without_devid(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid)
+{
+	route_msi(vm, gsi, devid, eventid, 0);
 }
 
 void vm_route_pin(struct vm *vm, uint32_t gsi, uint32_t pin)

@@ -221,6 +221,8 @@ void vm_sentinel(struct vm *vm, bool on);
 
 /* Routes of GSIs; each call replaces the VM's routing table. */
 void vm_route_msi(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid);
+/* The same entry without the flag that says it has a DeviceID: it leads to no ITS. */
+void vm_route_msi_without_devid(struct vm *vm, uint32_t gsi, uint32_t devid, uint32_t eventid);
 void vm_route_pin(struct vm *vm, uint32_t gsi, uint32_t pin);
 void vm_route_none(struct vm *vm, uint32_t gsi);
 /* While on, routes are only noted; off, all of them take effect in one call. */
