@@ -200,6 +200,10 @@ void vm_free(struct vm *vm);
 /* Dies if the guest or one of its vCPUs has come to an unexpected end. */
 void vm_check(struct vm *vm);
 
+/*
+ * No vCPU runs from one to the other: what waits for a guest would die at its bound (guest_*(),
+ * await_effects(), and so verdict_of(), EXPECT_SOURCES()). EXPECT_PLACED() does not.
+ */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 
@@ -322,6 +326,7 @@ bool igb_available(void);
 void igb_open(struct source **src, unsigned int nr);
 void igb_close(struct source **src, unsigned int nr);
 
+/* One edge; and what the device wants before its next one. verdict_of() does both. */
 void source_fire(struct source *s);
 void source_ack(struct source *s);
 /* VFIO_DEVICE_SET_IRQS: the host IRQ is requested, or freed. The eventfd stays. */
