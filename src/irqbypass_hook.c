@@ -369,11 +369,18 @@ static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
 	return found;
 }
 
+/* Of an irqfd that was taken over: a producer, if there is one, has connected by now. */
+static bool may_have_been_mapped(const struct vb_proxy *proxy)
+{
+	return proxy->client.state != VLPI_BROKER_NOT_MSI &&
+	       (proxy->client.host_irq || !proxy->registered);
+}
+
 /*
  * Take over the irqfds of a VM. First all of them are unregistered, which unmaps them, so that no
  * vLPI has two host IRQs when the first is granted. Then they are registered as if KVM had just
- * done so. In between KVM serves them in software. Unmapping may have dropped an edge, so each is
- * raised once.
+ * done so. In between KVM serves them in software. Unmapping may have dropped an edge, so each that
+ * may have been mapped is raised once.
  */
 static int take_over_vm(struct kvm *kvm)
 {
@@ -396,7 +403,8 @@ static int take_over_vm(struct kvm *kvm)
 	list_for_each_entry_safe(proxy, next, &taken, taken) {
 		list_del(&proxy->taken);
 		proxy->client.reassign = proxy_register(proxy) == -ENOMEM;
-		shim_raise(&proxy->client);
+		if (may_have_been_mapped(proxy))
+			shim_raise(&proxy->client);
 	}
 	srcu_read_unlock(&kvm->irq_srcu, idx);
 	mutex_unlock(&register_lock);

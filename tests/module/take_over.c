@@ -4,7 +4,16 @@
  * mapped is taken over and cured, and no edge is lost.
  */
 #define _GNU_SOURCE
+#include <unistd.h>
+
 #include "harness.h"
+
+/* Above those that the guest and the test VMM have uses for; edge-triggered. */
+#define WIRED_SPI		48
+#define WIRED_GSI		(SHARED_GSI + MAX_SHARERS)
+
+#define GICD_ISENABLER1		0x0104
+#define GICD_ICFGR3		0x0c0c
 
 FIXTURE(late) {
 	struct sharers sh;
@@ -24,6 +33,12 @@ FIXTURE_TEARDOWN(late)
 {
 	sharers_free(&self->sh);
 	broker_want(self->was_loaded);
+}
+
+static void guest_enable_spi(struct vm *vm, unsigned int spi)
+{
+	guest_do(vm, 0, GUEST_WRITE, GUEST_GICD + GICD_ICFGR3, 4, 0xaaaaaaaa, 0, 0);
+	guest_do(vm, 0, GUEST_WRITE, GUEST_GICD + GICD_ISENABLER1, 4, 1U << (spi - 32), 0, 0);
 }
 
 /*
@@ -70,6 +85,37 @@ VM_TEST_F(late, shares_with_early, "H25")
 		source_deassign(sh->src[i]);
 	EXPECT_SOURCES("only those are left that came later");
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
+}
+
+/*
+ * An irqfd that is no MSI was not unmapped, so it has lost no edge: nothing is raised for it. The
+ * same goes for one whose eventfd no device signals.
+ */
+VM_TEST_F(late, raises_nothing_that_was_not_mapped, "H25 H15")
+{
+	struct vm *vm = self->sh.vm;
+	int wire = eventfd_new(), by_hand = eventfd_new();
+	uint64_t wired, msis;
+
+	guest_enable_spi(vm, WIRED_SPI);
+	vm_route_pin(vm, WIRED_GSI, WIRED_SPI - 32);
+	vm_irqfd(vm, wire, WIRED_GSI, 0);
+	vm_irqfd(vm, by_hand, SHARED_GSI, 0);
+	wired = guest_count(vm, WIRED_SPI);
+	msis = guest_count(vm, SHARED_INTID);
+	ASSERT_EQ(0, broker_load());
+	await_effects();
+	EXPECT_EQ(wired, guest_count(vm, WIRED_SPI));
+	EXPECT_EQ(msis, guest_count(vm, SHARED_INTID));
+	/* They would have been seen. */
+	eventfd_kick(wire);
+	eventfd_kick(by_hand);
+	EXPECT_TRUE(guest_takes(vm, WIRED_SPI, wired));
+	EXPECT_TRUE(guest_takes(vm, SHARED_INTID, msis));
+	vm_irqfd(vm, wire, WIRED_GSI, KVM_IRQFD_FLAG_DEASSIGN);
+	vm_irqfd(vm, by_hand, SHARED_GSI, KVM_IRQFD_FLAG_DEASSIGN);
+	close(wire);
+	close(by_hand);
 }
 
 /* An edge that is pending in the guest while the module takes its source over. */
