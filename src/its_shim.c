@@ -284,7 +284,11 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 
 	hook_enter();
 	kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
-	ret = callbacks->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
+	/* An SPI would count as forwarded from then on, and its handler's end would not deactivate it. */
+	if (!answered_by_its(host_irq))
+		ret = -ENODEV;
+	else
+		ret = callbacks->gate(host_irq, kvm, map->vintid, is_forwarded_to(host_irq, map));
 	if (!ret) {
 		ret = hook_real(real.map_vlpi, (*real.map_vlpi)(host_irq, map));
 		if (ret)
