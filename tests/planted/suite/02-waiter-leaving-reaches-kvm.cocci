@@ -12,7 +12,8 @@
  {
  <...
 +if (proxy->client.state != VLPI_BROKER_HOLDER)
-+	proxy->irqfd->consumer.del_producer(&proxy->irqfd->consumer, prod);
++	hook_real(proxy->irqfd->consumer.del_producer,
++		  proxy->irqfd->consumer.del_producer(&proxy->irqfd->consumer, prod));
  broker_del_producer(&proxy->client);
  ...>
  }

@@ -15,6 +15,6 @@
  ...
 -if (shim_is_forwarded(prod->irq))
 -	unmap_for_kvm(...);
-+(*real.del_producer)(cons, prod);
++hook_real(real.del_producer, (*real.del_producer)(cons, prod));
  ...
  }
