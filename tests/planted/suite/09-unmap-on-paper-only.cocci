@@ -14,6 +14,6 @@ identifier callbacks;
  <...
  behind = callbacks->unmapped(host_irq);
 +if (behind)
- (*real.unmap_vlpi)(host_irq);
+ hook_real(real.unmap_vlpi, (*real.unmap_vlpi)(host_irq));
  ...>
  }
