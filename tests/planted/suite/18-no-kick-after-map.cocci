@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Breaks: the arbiter is not run when the guest has mapped an event or enabled its LPIs
-// Hazard: H27
+// Hazard: P3
 // Kernel: 7.3
-// Red: discard -r discard.is_obeyed_and_undone
+// Red: idle -t after_map_is_told_of
+// Lab: --icount
 // Why-red: tap
+// Says: the slot was idle for more than
 
 @@
 identifier callbacks;
