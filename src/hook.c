@@ -98,7 +98,7 @@ static struct own_calls {
 	},
 };
 
-static struct own_calls notrace *own_calls_of(const struct task_struct *task)
+static notrace struct own_calls *own_calls_of(const struct task_struct *task)
 {
 	return &own_calls[hash_ptr(task, OWN_CALLS_BITS)];
 }
@@ -140,7 +140,7 @@ void hook_call_end(struct hook_call *call)
 	raw_spin_unlock_irqrestore(&own->lock, flags);
 }
 
-/* Is this task's call to @function our own? Once: what it calls may come back to it by way of KVM. */
+/* Is this task's call to @function our own? Once: what it calls may come back to it by KVM. */
 static bool notrace take_own_call(unsigned long function)
 {
 	struct own_calls *own = own_calls_of(current);

@@ -284,7 +284,7 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 
 	hook_enter();
 	kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
-	/* An SPI would count as forwarded from then on, and its handler's end would not deactivate it. */
+	/* An SPI would count as forwarded, and its handler's end would not deactivate it. */
 	if (!answered_by_its(host_irq))
 		ret = -ENODEV;
 	else

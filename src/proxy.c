@@ -44,8 +44,8 @@ void proxy_erase(struct vb_proxy *proxy)
  * proxy_find - the proxy of an irqfd
  * @irqfd: KVM's.
  *
- * Context: any; the caller is in rcu_read_lock(), or KVM does not shut this irqfd down meanwhile: the
- *	proxy stays. Those of other irqfds, which are in the same bucket, may go at any time.
+ * Context: any; in rcu_read_lock(), or where KVM does not shut this irqfd down meanwhile: its proxy
+ *	stays. Those of other irqfds, which are in the same bucket, may go at any time.
  * Return: the proxy, or NULL.
  */
 struct vb_proxy *proxy_find(const struct kvm_kernel_irqfd *irqfd)
