@@ -10,7 +10,7 @@
 
 #define HELPER			"vlpi_test_producer"
 /* An SPI that does not come. */
-#define SPI_NAME		"rtc-pl031"
+#define SPI_NAME		"arm-smmu-v3-gerror"
 
 FIXTURE(spi) {
 	struct sharers sh;
