@@ -239,9 +239,8 @@ struct vlpi_broker_client *broker_dump(unsigned int *nr)
 	return all;
 }
 
-bool broker_client(struct source *s, struct vlpi_broker_client *client)
+bool broker_client_of_irq(int irq, struct vlpi_broker_client *client)
 {
-	int irq = source_host_irq(s);
 	struct vlpi_broker_client *all;
 	bool found = false;
 	unsigned int nr;
@@ -257,6 +256,11 @@ bool broker_client(struct source *s, struct vlpi_broker_client *client)
 	}
 	free(all);
 	return found;
+}
+
+bool broker_client(struct source *s, struct vlpi_broker_client *client)
+{
+	return broker_client_of_irq(source_host_irq(s), client);
 }
 
 bool broker_holds(struct source *s)

@@ -495,8 +495,9 @@ void helper_unload(const char *name);
 void broker_info(struct vlpi_broker_info *info);
 /* All clients, of one moment; to be freed. */
 struct vlpi_broker_client *broker_dump(unsigned int *nr);
-/* The client of a source; false if there is none. */
+/* The client of a source, or of a host IRQ; false if there is none. */
 bool broker_client(struct source *s, struct vlpi_broker_client *client);
+bool broker_client_of_irq(int irq, struct vlpi_broker_client *client);
 bool broker_holds(struct source *s);
 /* Slots with more than one holder. With @quiescent also those of several producers with none. */
 unsigned int broker_bad_slots(bool quiescent);

@@ -35,23 +35,6 @@ FIXTURE_TEARDOWN(spi)
 	sharers_free(&self->sh);
 }
 
-/* What the broker says of the client with this host IRQ. */
-static bool find_client(int host_irq, struct vlpi_broker_client *client)
-{
-	struct vlpi_broker_client *all;
-	unsigned int nr;
-	bool found = false;
-
-	all = broker_dump(&nr);
-	for (unsigned int i = 0; i < nr && !found; i++) {
-		found = all[i].host_irq == (uint32_t)host_irq;
-		if (found)
-			*client = all[i];
-	}
-	free(all);
-	return found;
-}
-
 /* It is served in software, and a device that shares the vLPI has the slot. */
 VM_TEST_F(spi, is_served_in_software, "H35 P3")
 {
@@ -66,7 +49,7 @@ VM_TEST_F(spi, is_served_in_software, "H35 P3")
 	ASSERT_LE(0, host_irq);
 	snprintf(params, sizeof(params), "fd=%d host_irq=%d", self->eventfd, host_irq);
 	ASSERT_EQ(0, helper_load(HELPER, params));
-	ASSERT_TRUE(find_client(host_irq, &client));
+	ASSERT_TRUE(broker_client_of_irq(host_irq, &client));
 	EXPECT_EQ(VLPI_BROKER_UNMAPPABLE, client.state) {
 		TH_LOG("the SPI's client is %s", broker_state_name(client.state));
 	}
@@ -79,7 +62,7 @@ VM_TEST_F(spi, is_served_in_software, "H35 P3")
 
 	sharers_assign_all(sh);
 	EXPECT_SOURCES("devices share with it");
-	ASSERT_TRUE(find_client(host_irq, &client));
+	ASSERT_TRUE(broker_client_of_irq(host_irq, &client));
 	EXPECT_NE(VLPI_BROKER_HOLDER, client.state);
 	EXPECT_EQ(0, client.flags & VLPI_BROKER_CLIENT_FORWARDED);
 	before = guest_count(sh->vm, SHARED_INTID);
