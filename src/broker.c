@@ -3,43 +3,37 @@
  * The arbiter: which host IRQ of a vLPI is injected directly.
  *
  * A *slot* is one (VM, vINTID); the architecture lets one host IRQ be mapped to it. A *client* is
- * one irqfd, with or without a producer. Its route leads to a slot, or nowhere. The clients of a
- * slot stand in its queue in the order in which they came. The first whose host IRQ the hardware
- * maps is the *holder*. The others with a producer are *waiters*, and the fallback injects for
- * them. When the holder goes, the slot is filled from its queue within the same call; when KVM
- * unmaps the holder, by the next broker_rearbitrate(). Slots are in an rbtree, and are freed with
- * their last client.
+ * one irqfd, with or without a producer. Its route leads to a slot, or nowhere. Clients of a slot
+ * that could be granted it stand in its queue, in the order in which they came. The first whose
+ * host IRQ the hardware maps becomes the *holder*; the others are *waiters*, and the fallback
+ * injects for them. When the holder goes, the next in the queue is granted the slot.
  *
- *          add_producer           slot_try(): mapped
- *    IDLE --------------> WAITER --------------------> HOLDER
- *                          |  ^                        |   ^
- *    slot_try(): refused   |  +------ KVM unmapped ----+   |
- *                          v                               |
- *                      UNMAPPABLE -------------------------+
- *                                   slot_try(): mapped
+ *          add_producer             VB_GRANT: mapped
+ *    IDLE --------------> WAITER ----------------------> HOLDER
+ *                          ^  |                           |
+ *         retry, release   |  |  VB_GRANT: turned down    |
+ *                          |  v                           |
+ *                      UNMAPPABLE        WAITER <---------+ KVM unmapped
  *
- * del_producer takes a client back to IDLE. place() takes it from any state to UNRESOLVED or
+ * del_producer takes a client back to IDLE. VB_LOOK takes it from any state to UNRESOLVED or
  * NOT_MSI when its route leads nowhere, and back to IDLE or WAITER when it leads to a slot.
  *
- * The *ledger* is the book of what is mapped: for each host IRQ its client, and for each slot the
- * one client that is forwarded to it. The gate asks it before KVM maps a host IRQ, and the watch
- * tells it when KVM unmaps one. Its lock is raw: newer kernels call both with interrupts off.
+ * This file is a book for each VM. What happens is written down: irqbypass's callbacks, the gate
+ * (before KVM maps a host IRQ), the watch (before KVM unmaps one), the wake-up of an irqfd. These
+ * run inside locks of others, so they take raw locks only, allocate nothing, and do nothing about
+ * it. broker_next() reads from the book what is to be done next; who settles does it and reports by
+ * broker_done(). It compares what is with what is wanted, so what comes twice, late or in another
+ * order is nothing to do. One settles a VM at a time. No type of KVM, irqchip or irqbypass is known
+ * here, nothing sleeps, and nothing waits.
  *
- * A client is *unsettled* when it has to be looked at again though nothing may tell when: the guest
- * has no LPI behind its route yet, or memory ran out. While one is, broker_is_unsettled() has the
- * caller come back with broker_rearbitrate(). A client that was turned down because of other
- * mappings is unsettled when one of those has been given up.
+ * One thing can't be left to who settles: a producer that leaves must not find its host IRQ
+ * forwarded afterwards. So broker_del_begin() says whether the caller has to unmap it, and what
+ * else happens to that slot waits for broker_del_end().
  *
- * No type of KVM, irqchip or irqbypass is known here; what is needed of them is in its_shim.h.
- *
- * Locks: arbiter mutex -> slot's mutex -> (KVM's own, in the shim) -> ledger -> slot's raise lock.
- * - The arbiter mutex covers the tree, the queues, the states, the lists of VMs and clients. Where
- *   it grants or revokes, irqbypass's mutex is held too, so that the producer stays meanwhile.
- * - A slot's mutex keeps the fallback thread from injecting while hands change: an MSI that is
- *   raised through a holder's host IRQ after the holder was unmapped would be a physical interrupt.
- * - A slot's raise lock does the same for a signal that is raised in the wake-up itself. It is kept
- *   across the ITS command, which can take long: with the ledger locked it is taken only while the
- *   slot has no raiser.
+ * Locks, all raw: the VM's -> { a slot's raise lock, irqs_lock, refused_lock }. Never two VMs'. The
+ * raise lock keeps a wake-up from raising a vLPI through a host IRQ that is not mapped to it any
+ * more, which would be a physical interrupt. It is kept across the ITS command, which can take
+ * long: with the VM's lock held it is taken only while the slot has no raiser.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -47,75 +41,77 @@
 #include <linux/hashtable.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
-#include <linux/mutex.h>
-#include <linux/rcupdate.h>
-#include <linux/refcount.h>
+#include <linux/minmax.h>
+#include <linux/rculist.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "broker.h"
-#include "its_shim.h"
 #include "trace.h"
 
 /**
  * struct vb_slot - one vLPI of one VM
- * @node: in the tree.
- * @vm: key, first part.
- * @vintid: key, second part.
- * @refs: one for each client, and one for a fallback that is injecting.
- * @rcu: the wake-up looks at the slot without a lock.
- * @lock: the slot's mutex, see above.
- * @queue: clients in the order in which they came, the holder among them.
- * @nr_clients: length of @queue.
- * @holder: the client that was granted the slot, or NULL; @lock and the arbiter mutex.
- * @mapped: the client that is forwarded to this vLPI, or NULL; ledger.
- * @served: the broker serves the signals of its clients: while there is a holder, and while hands
- *	change; ledger, read without.
- * @walked: number of the walk in which the slot was last filled.
- * @raise_lock: raw; for @raiser.
- * @raiser: the holder, while the vLPI can be raised through its host IRQ; NULL while hands change.
+ * @node: in the VM's slots.
+ * @vm: the VM.
+ * @vintid: the vLPI.
+ * @work: in the VM's work, or its spares.
+ * @nr_clients: clients whose route leads here.
+ * @queue: of them, those that wait and can be granted the slot, by place.
+ * @holder: the client that was granted the slot, or NULL.
+ * @mapped: the client that is forwarded to this vLPI, or NULL.
+ * @nr_leaving: host IRQs that are being unmapped.
+ * @lost: the client that held the slot last, where the vLPI is owed an interrupt for that; a
+ *	reference.
+ * @lost_why: why it does not hold it any more.
+ * @served: the broker serves the signals of its clients; read without the lock.
+ * @raise_lock: raw; for @raiser. Taken once more before the slot is used for another vLPI.
+ * @raiser: the holder, while the vLPI can be raised through its host IRQ.
+ * @rcu: the wake-up looks at the slot without the VM's lock.
  */
 struct vb_slot {
 	struct rb_node node;
 	struct vb_vm *vm;
 	u32 vintid;
-	refcount_t refs;
-	struct rcu_head rcu;
-	struct mutex lock; /* the fallback injects; hands change */
-	struct list_head queue;
+	struct list_head work;
 	unsigned int nr_clients;
+	struct rb_root queue;
 	struct vb_client *holder;
 	struct vb_client *mapped;
+	unsigned int nr_leaving;
+	struct vb_client *lost;
+	enum vlpi_broker_why lost_why;
 	bool served;
-	u64 walked;
 	raw_spinlock_t raise_lock; /* a signal raises; hands change */
 	struct vb_client *raiser;
+	struct rcu_head rcu;
 };
 
-static DEFINE_MUTEX(arbiter);
-static struct rb_root slots = RB_ROOT;
-static LIST_HEAD(clients);
-static LIST_HEAD(vms);
-static u64 last_client_id;
-static u64 last_vm_id;
-static u64 generation;
+/* Why a client is owed an interrupt. */
+#define OWES_SIGNAL	1U	/* its eventfd was signalled */
+#define OWES_GRANT	2U	/* a map or an unmap may have dropped an edge */
 
-/* How many mappings and host IRQs all clients have given up so far. */
-static atomic_t releases = ATOMIC_INIT(0);
-/* Set where a client is found unsettled; broker_rearbitrate() clears it and looks again. */
-static bool unsettled;
-/* There may be clients that wait for another client's mapping to be given up. */
-static bool stuck;
-/* Number of the current walk over slots, so that each is filled once in it. */
-static u64 walk;
+/* A VM may have so many grants at once, and so many more each second. */
+#define CREDIT_MAX	8192U
+#define CREDIT_PER_S	1024U
 
-static DEFINE_RAW_SPINLOCK(ledger);
-static DEFINE_HASHTABLE(ledger_by_irq, 8);
-/* All hooks are in place: KVM may map no host IRQ that is not in the ledger. */
+static DEFINE_RAW_SPINLOCK(irqs_lock);
+static DEFINE_HASHTABLE(irqs, 14);
+static DEFINE_RAW_SPINLOCK(refused_lock);
+static DEFINE_HASHTABLE(refused, 10);
+static atomic64_t last_vm = ATOMIC64_INIT(0);
+/* How often something was released; read by who is turned down, see there. */
+static atomic64_t releases = ATOMIC64_INIT(0);
+/* All hooks are in place: KVM may map no host IRQ for a VM that is not known. */
 static bool live;
 
 static struct {
+	atomic_t vms;
+	atomic_t slots;
+	atomic_t held;
+	atomic_t clients;
+	atomic_t waiters;
+	atomic_t reassign;
+	atomic_t dead_strays;
 	atomic64_t connects;
 	atomic64_t grants;
 	atomic64_t promotions;
@@ -127,78 +123,261 @@ static struct {
 	atomic64_t repairs;
 	atomic64_t signals;
 	atomic64_t injections;
-	atomic_t dead_strays;
 } count;
 
-/* --- the ledger ------------------------------------------------------------------------------ */
+/* --- the book -------------------------------------------------------------------------------- */
 
-static struct vb_client *ledger_find(u32 host_irq)
+static void book(struct vb_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	vm->generation++;
+	WRITE_ONCE(vm->booked, vm->booked + 1);
+	vm->ops->kick(vm);
+}
+
+static struct vb_slot *slot_of(struct vb_client *client)
+{
+	return rcu_dereference_protected(client->slot, lockdep_is_held(&client->vm->lock));
+}
+
+static void get_client(struct vb_client *client)
+{
+	refcount_inc(&client->refs);
+}
+
+/**
+ * broker_put_client - give a reference to a client back
+ * @client: which may be freed by this, after RCU.
+ *
+ * Context: any.
+ */
+void broker_put_client(struct vb_client *client)
+{
+	if (refcount_dec_and_test(&client->refs))
+		client_free(client);
+}
+
+static void set_state(struct vb_client *client, enum vlpi_broker_state state, int error)
+{
+	atomic_add((state == VLPI_BROKER_WAITER) - (client->state == VLPI_BROKER_WAITER),
+		   &count.waiters);
+	client->state = state;
+	client->error = error;
+	client->vm->generation++;
+}
+
+static void look_again(struct vb_client *client, bool forced)
+{
+	client->forced_look |= forced;
+	client->retry |= client->again;
+	client->again = false;
+	if (!client->removed)
+		list_move_tail(&client->look, &client->vm->looks);
+}
+
+static void look_first(struct vb_client *client, bool forced)
+{
+	look_again(client, forced);
+	list_move(&client->look, &client->vm->looks);
+}
+
+static void see_to(struct vb_slot *slot)
+{
+	if (list_empty(&slot->work))
+		list_add_tail(&slot->work, &slot->vm->work);
+}
+
+static void owe(struct vb_client *client, unsigned int what)
+{
+	if (!client->owes) {
+		get_client(client);
+		list_add_tail(&client->owed, &client->vm->rest);
+	}
+	client->owes |= what;
+}
+
+/* The caller has a reference of its own. */
+static void owe_no_more(struct vb_client *client, unsigned int what)
+{
+	client->owes &= ~what;
+	if (!client->owes) {
+		list_del_init(&client->owed);
+		broker_put_client(client);
+	}
+}
+
+/* --- host IRQs ------------------------------------------------------------------------------- */
+
+static struct vb_client *find_in_chain(u32 host_irq)
 {
 	struct vb_client *client;
 
-	lockdep_assert_held(&ledger);
-	hash_for_each_possible(ledger_by_irq, client, by_irq, host_irq)
-		if (client->host_irq == host_irq)
+	hash_for_each_possible_rcu(irqs, client, by_irq, host_irq)
+		if (READ_ONCE(client->host_irq) == host_irq)
 			return client;
 	return NULL;
 }
 
-static struct vb_slot *ledger_slot(struct vb_client *client)
+/*
+ * The client that has a host IRQ. The caller is in an RCU reader, without irqs_lock. A client that
+ * gets another number leads who is just looking at it to another chain, so that what is not found
+ * is looked for again.
+ */
+static struct vb_client *find_irq(u32 host_irq)
 {
-	return rcu_dereference_protected(client->slot, lockdep_is_held(&ledger));
-}
-
-/* -EEXIST: another client has the number. A driver may free a host IRQ before its producer goes. */
-static int ledger_book(struct vb_client *client)
-{
-	unsigned long flags;
-	int ret = 0;
-
-	raw_spin_lock_irqsave(&ledger, flags);
-	if (ledger_find(client->host_irq)) {
-		ret = -EEXIST;
-	} else {
-		hash_add(ledger_by_irq, &client->by_irq, client->host_irq);
-		client->booked = true;
-	}
-	raw_spin_unlock_irqrestore(&ledger, flags);
-	return ret;
-}
-
-/* A mapping or a host IRQ was given up; clients that were turned down may have waited for it. */
-static void note_release(void)
-{
-	atomic_inc(&releases);
-	/* Pairs with note_unsettled(): either that sees the count, or this sees its client. */
-	smp_mb__after_atomic();
-	if (READ_ONCE(stuck))
-		WRITE_ONCE(unsettled, true);
-}
-
-static void ledger_unbook(struct vb_client *client)
-{
+	struct vb_client *client = find_in_chain(host_irq);
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&ledger, flags);
+	if (client)
+		return client;
+	raw_spin_lock_irqsave(&irqs_lock, flags);
+	client = find_in_chain(host_irq);
+	raw_spin_unlock_irqrestore(&irqs_lock, flags);
+	return client;
+}
+
+/* False: another client has the number. A driver may free a host IRQ before its producer goes. */
+static bool book_irq(struct vb_client *client)
+{
+	rcu_read_lock();
+	raw_spin_lock(&irqs_lock);
+	client->booked = !find_in_chain(client->host_irq);
 	if (client->booked)
-		hash_del(&client->by_irq);
-	client->booked = false;
-	client->host_irq = 0;
-	raw_spin_unlock_irqrestore(&ledger, flags);
-	note_release();
+		hash_add_rcu(irqs, &client->by_irq, client->host_irq);
+	raw_spin_unlock(&irqs_lock);
+	rcu_read_unlock();
+	return client->booked;
 }
 
-static void ledger_set(bool *what, bool value)
+static void unbook_irq(struct vb_client *client)
 {
+	raw_spin_lock(&irqs_lock);
+	if (client->booked)
+		hash_del_rcu(&client->by_irq);
+	client->booked = false;
+	raw_spin_unlock(&irqs_lock);
+	WRITE_ONCE(client->host_irq, 0);
+}
+
+/*
+ * Clients that were turned down because of another mapping wait for a release: that of another
+ * mapping of the same device (the irqchip maps a device's events to one VM at a time), or of the
+ * number of their host IRQ. A number is less than any address.
+ */
+static void wait_for_release(struct vb_client *client, unsigned long key)
+{
+	client->waits_for = key;
+	raw_spin_lock(&refused_lock);
+	hash_add_rcu(refused, &client->refused, key);
+	raw_spin_unlock(&refused_lock);
+}
+
+static void wait_no_more(struct vb_client *client)
+{
+	if (!client->waits_for)
+		return;
+	raw_spin_lock(&refused_lock);
+	hash_del_rcu(&client->refused);
+	raw_spin_unlock(&refused_lock);
+	client->waits_for = 0;
+}
+
+/* Have those that wait for @key tried again, in their own VMs. No lock of a VM is held. */
+static void release(unsigned long key)
+{
+	struct vb_client *client;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&ledger, flags);
-	*what = value;
-	raw_spin_unlock_irqrestore(&ledger, flags);
+	if (!key)
+		return;
+	/* Who does not see this is in the table by then. */
+	atomic64_inc_return(&releases);
+	rcu_read_lock();
+	hash_for_each_possible_rcu(refused, client, refused, key) {
+		struct vb_vm *vm = client->vm;
+
+		if (READ_ONCE(client->waits_for) != key)
+			continue;
+		raw_spin_lock_irqsave(&vm->lock, flags);
+		if (client->waits_for == key) {
+			wait_no_more(client);
+			client->retry = true;
+			look_again(client, true);
+			book(vm);
+		}
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+	}
+	rcu_read_unlock();
+}
+
+/* --- slots ----------------------------------------------------------------------------------- */
+
+/**
+ * broker_slot_new - a slot, to be given to broker_add_client()
+ *
+ * Context: process; may sleep. The memory is charged to the caller's cgroup.
+ * Return: the slot, or NULL without memory.
+ */
+struct vb_slot *broker_slot_new(void)
+{
+	struct vb_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+
+	if (slot)
+		raw_spin_lock_init(&slot->raise_lock);
+	return slot;
+}
+
+/**
+ * broker_slot_free - free a slot
+ * @slot: from broker_slot_new(), unused, or from broker_remove_client().
+ *
+ * Context: any.
+ */
+void broker_slot_free(struct vb_slot *slot)
+{
+	if (slot)
+		kfree_rcu(slot, rcu);
+}
+
+/* Does the broker serve signals of the slot's clients? Not where nobody holds it, nor ever will. */
+static void slot_set_served(struct vb_slot *slot)
+{
+	WRITE_ONCE(slot->served,
+		   slot->holder || slot->nr_leaving || !RB_EMPTY_ROOT(&slot->queue));
+}
+
+static void enqueue(struct vb_slot *slot, struct vb_client *client)
+{
+	struct rb_node **link = &slot->queue.rb_node, *parent = NULL;
+
+	if (client->queued)
+		return;
+	while (*link) {
+		parent = *link;
+		if (client->place < rb_entry(parent, struct vb_client, queue)->place)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&client->queue, parent, link);
+	rb_insert_color(&client->queue, &slot->queue);
+	client->queued = true;
+	slot_set_served(slot);
+	see_to(slot);
+}
+
+static void dequeue(struct vb_slot *slot, struct vb_client *client)
+{
+	if (!client->queued)
+		return;
+	rb_erase(&client->queue, &slot->queue);
+	client->queued = false;
+	slot->vm->generation++;
+	slot_set_served(slot);
 }
 
 /* When this returns, no wake-up raises the slot's vLPI through the host IRQ of @client any more. */
-static void slot_stop_raising(struct vb_slot *slot, struct vb_client *client)
+static void stop_raising(struct vb_slot *slot, struct vb_client *client)
 {
 	unsigned long flags;
 
@@ -208,863 +387,921 @@ static void slot_stop_raising(struct vb_slot *slot, struct vb_client *client)
 	raw_spin_unlock_irqrestore(&slot->raise_lock, flags);
 }
 
-/* The mapping of @client is gone. Returns its slot. */
-static struct vb_slot *ledger_drop_mapping(struct vb_client *client)
+/* There is no raiser now, so that this waits for nobody's ITS command. */
+static void start_raising(struct vb_slot *slot, struct vb_client *client)
 {
-	struct vb_slot *slot = ledger_slot(client);
-
-	client->mapped = false;
-	if (slot && slot->mapped == client)
-		slot->mapped = NULL;
-	return slot;
+	raw_spin_lock(&slot->raise_lock);
+	slot->raiser = client;
+	raw_spin_unlock(&slot->raise_lock);
 }
 
-/**
- * broker_gate - may this host IRQ be mapped?
- * @host_irq: that KVM wants to map.
- * @vm_key: the VM that KVM wants to map it for.
- * @vintid: the vLPI that KVM wants to map it to.
- * @forwarded: the irqchip has @host_irq mapped to this very vLPI already.
- *
- * To map a mapped host IRQ to its own vLPI is a change of vPE (the guest's MOVI) and passes. To
- * map it to another vLPI would leave the hardware on the old one, and is refused. A host IRQ that
- * is not in the ledger passes only where it is mapped already: the ledger would miss a new one.
- *
- * Context: any; KVM's its_lock is held, on newer kernels also its raw irq_lock.
- * Return: 0, and the ledger has @host_irq as mapped; -EBUSY where @host_irq or the vLPI is mapped
- *	otherwise; -EAGAIN where the route led elsewhere when the arbiter looked.
- */
-int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded)
+static void set_holder(struct vb_slot *slot, struct vb_client *client)
 {
-	enum vlpi_broker_why why = VLPI_BROKER_WHY_UNKNOWN;
-	struct vb_client *client;
+	atomic_add(!!client - !!slot->holder, &count.held);
+	slot->holder = client;
+	slot_set_served(slot);
+	slot->vm->generation++;
+}
+
+/* What a slot lost is owed to it no longer: it has a holder, who raises, or the slot is gone. */
+static void lost_is_settled(struct vb_slot *slot)
+{
+	struct vb_client *client = slot->lost;
+
+	if (!client)
+		return;
+	slot->lost = NULL;
+	client->lost_of = NULL;
+	/* It may be granted another slot from now on. */
+	if (slot_of(client))
+		see_to(slot_of(client));
+	broker_put_client(client);
+}
+
+/* The slot lost the mapping of @client: an edge may have been dropped with it. */
+static void slot_lost(struct vb_slot *slot, struct vb_client *client, enum vlpi_broker_why why)
+{
+	if (slot->lost || client->lost_of)
+		return;
+	get_client(client);
+	slot->lost = client;
+	client->lost_of = slot;
+	slot->lost_why = why;
+}
+
+static struct vb_slot *slot_find(struct vb_vm *vm, u32 vintid)
+{
+	struct rb_node *node = vm->slots.rb_node;
 	struct vb_slot *slot;
-	unsigned long flags;
-	int ret = 0;
 
-	raw_spin_lock_irqsave(&ledger, flags);
-	client = ledger_find(host_irq);
-	slot = client ? ledger_slot(client) : NULL;
-	if (!client) {
-		if (live && !forwarded)
-			ret = -EBUSY;
-	} else if (!slot) {
-		ret = -EBUSY;
-		why = VLPI_BROKER_WHY_ELSEWHERE;
-	} else if (slot->vm->key != vm_key || slot->vintid != vintid) {
-		ret = client->granting ? -EAGAIN : -EBUSY;
-		why = VLPI_BROKER_WHY_ELSEWHERE;
-	} else if (!client->mapped) {
-		if (!client->granting || slot->mapped) {
-			ret = -EBUSY;
-			why = VLPI_BROKER_WHY_TAKEN;
-		} else {
-			client->mapped = true;
-			slot->mapped = client;
-		}
+	while (node) {
+		slot = rb_entry(node, struct vb_slot, node);
+		if (slot->vintid == vintid)
+			return slot;
+		node = slot->vintid < vintid ? node->rb_right : node->rb_left;
 	}
-	if (ret)
-		trace_gate_refuse(client ? client->vm->id : 0, vintid, host_irq, why, ret);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-
-	if (ret)
-		atomic64_inc(&count.gate_refusals);
-	return ret;
-}
-
-/**
- * broker_gate_failed - a mapping that passed the gate was turned down by the irqchip
- * @host_irq: as given to broker_gate().
- *
- * Context: as broker_gate().
- */
-void broker_gate_failed(u32 host_irq)
-{
-	struct vb_client *client;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&ledger, flags);
-	client = ledger_find(host_irq);
-	if (client && client->granting)
-		ledger_drop_mapping(client);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-}
-
-/**
- * broker_unmapped - a host IRQ is about to be unmapped
- * @host_irq: that KVM or the broker unmaps.
- *
- * Called before the irqchip acts, so that no wake-up raises the vLPI through a host IRQ that is a
- * physical interrupt again. Where the arbiter is not revoking the mapping, KVM unmaps behind our
- * back (DISCARD, MAPD, the end of the VM), and the caller is to have broker_rearbitrate() run.
- *
- * Context: as broker_gate().
- * Return: whether KVM unmaps behind our back.
- */
-bool broker_unmapped(u32 host_irq)
-{
-	struct vb_slot *slot = NULL;
-	struct vb_client *client;
-	unsigned long flags;
-	bool behind = false;
-
-	rcu_read_lock();
-	raw_spin_lock_irqsave(&ledger, flags);
-	client = ledger_find(host_irq);
-	if (client && client->mapped) {
-		slot = ledger_drop_mapping(client);
-		behind = !client->revoking;
-		if (behind) {
-			if (slot)
-				WRITE_ONCE(slot->served, false);
-			WRITE_ONCE(client->vm->changes, client->vm->changes + 1);
-		}
-		trace_unmap(client->vm->id, slot ? slot->vintid : 0, host_irq,
-			    behind ? VLPI_BROKER_WHY_KVM : VLPI_BROKER_WHY_REVOKED, 0);
-	}
-	raw_spin_unlock_irqrestore(&ledger, flags);
-	/* A wake-up that is raising the vLPI is done when this has the raise lock. */
-	if (slot)
-		slot_stop_raising(slot, client);
-	rcu_read_unlock();
-
-	if (behind) {
-		atomic64_inc(&count.unmaps_behind);
-		note_release();
-	}
-	return behind;
-}
-
-/* The list of VMs changes under the arbiter's mutex and the ledger's lock; callers hold either. */
-static struct vb_vm *find_vm(const void *vm_key)
-{
-	struct vb_vm *vm;
-
-	list_for_each_entry(vm, &vms, list)
-		if (vm->key == vm_key)
-			return vm;
 	return NULL;
-}
-
-/**
- * broker_knows - has a VM clients?
- * @vm_key: the VM.
- *
- * Context: any.
- * Return: whether the VM has clients.
- */
-bool broker_knows(const void *vm_key)
-{
-	unsigned long flags;
-	bool known;
-
-	raw_spin_lock_irqsave(&ledger, flags);
-	known = find_vm(vm_key);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-	return known;
-}
-
-/**
- * broker_vm_changed - mappings of a VM may have changed
- * @vm_key: the VM.
- *
- * Context: any.
- * Return: whether the VM has clients, and broker_rearbitrate() is to be run.
- */
-bool broker_vm_changed(const void *vm_key)
-{
-	struct vb_vm *vm;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&ledger, flags);
-	vm = find_vm(vm_key);
-	if (vm)
-		WRITE_ONCE(vm->changes, vm->changes + 1);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-	return vm;
-}
-
-/* --- slots ----------------------------------------------------------------------------------- */
-
-static struct vb_slot *slot_of(struct vb_client *client)
-{
-	return rcu_dereference_protected(client->slot, lockdep_is_held(&arbiter));
-}
-
-/*
- * Could the reason for which @client was turned down have gone? Some reasons pass by themselves.
- * The others lie with the irqchip, which will never map this host IRQ, or with another mapping: of
- * an EventID of the same device to another VM, or of this host IRQ elsewhere.
- */
-static bool may_work_now(const struct vb_client *client)
-{
-	switch (client->error) {
-	case ENOMEM:
-	case EBUSY:
-	case ENXIO:
-		return true;
-	default:
-		return client->tried != atomic_read(&releases);
-	}
-}
-
-/* Has @client to be looked at again, though nothing may tell when? */
-static bool is_unsettled(struct vb_client *client)
-{
-	struct vb_slot *slot = slot_of(client);
-
-	switch (client->state) {
-	case VLPI_BROKER_UNRESOLVED:
-		return true;
-	case VLPI_BROKER_WAITER:
-		return slot && !slot->holder;
-	case VLPI_BROKER_UNMAPPABLE:
-		return slot && !slot->holder && may_work_now(client);
-	default:
-		return false;
-	}
-}
-
-/* Note whether @client is unsettled, and where it is, have broker_rearbitrate() called for it. */
-static void note_unsettled(struct vb_client *client)
-{
-	if (client->state == VLPI_BROKER_UNMAPPABLE)
-		WRITE_ONCE(stuck, true);
-	/* Pairs with note_release(). */
-	smp_mb();
-	WRITE_ONCE(client->unsettled, !shim_is_leaving(client) && is_unsettled(client));
-	if (client->unsettled)
-		WRITE_ONCE(unsettled, true);
-}
-
-static int slot_compare(const struct vb_slot *slot, const struct vb_vm *vm, u32 vintid)
-{
-	if (slot->vm->id != vm->id)
-		return slot->vm->id < vm->id ? -1 : 1;
-	if (slot->vintid != vintid)
-		return slot->vintid < vintid ? -1 : 1;
-	return 0;
 }
 
 static struct vb_slot *slot_find_or_new(struct vb_vm *vm, u32 vintid)
 {
-	struct rb_node **link = &slots.rb_node, *parent = NULL;
+	struct rb_node **link = &vm->slots.rb_node, *parent = NULL;
 	struct vb_slot *slot;
 
-	lockdep_assert_held(&arbiter);
 	while (*link) {
-		int order;
-
 		parent = *link;
 		slot = rb_entry(parent, struct vb_slot, node);
-		order = slot_compare(slot, vm, vintid);
-		if (!order)
+		if (slot->vintid == vintid)
 			return slot;
-		link = order < 0 ? &parent->rb_right : &parent->rb_left;
+		link = slot->vintid < vintid ? &parent->rb_right : &parent->rb_left;
 	}
-
-	slot = kzalloc(sizeof(*slot), GFP_KERNEL);
-	if (!slot)
-		return NULL;
+	/* Each client came with a slot, and this client is in none. */
+	slot = list_first_entry(&vm->spares, struct vb_slot, work);
+	list_del_init(&slot->work);
 	slot->vm = vm;
 	slot->vintid = vintid;
-	refcount_set(&slot->refs, 1);
-	mutex_init(&slot->lock);
-	raw_spin_lock_init(&slot->raise_lock);
-	INIT_LIST_HEAD(&slot->queue);
-	rb_link_node(&slot->node, parent, link);
-	rb_insert_color(&slot->node, &slots);
-	return slot;
-}
-
-static void slot_put(struct vb_slot *slot)
-{
-	if (refcount_dec_and_test(&slot->refs))
-		kfree_rcu(slot, rcu);
-}
-
-/* Have the broker serve signals of the slot's clients while there is a holder, else KVM. */
-static void slot_set_served(struct vb_slot *slot)
-{
-	unsigned long flags;
-	bool held;
-
-	lockdep_assert_held(&slot->lock);
-	raw_spin_lock_irqsave(&ledger, flags);
-	/* The watch may have emptied the slot since it was granted. */
-	held = slot->holder && slot->holder->mapped;
-	raw_spin_lock(&slot->raise_lock);
-	WRITE_ONCE(slot->served, held);
-	slot->raiser = held ? slot->holder : NULL;
-	raw_spin_unlock(&slot->raise_lock);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-}
-
-/* Try to map @client's host IRQ to the slot's vLPI. */
-static int slot_try(struct vb_slot *slot, struct vb_client *client, enum vlpi_broker_why why)
-{
-	/* A mapping that is given up from here on may be the one that stands in the way. */
-	int released = atomic_read(&releases);
-	int ret;
-
-	lockdep_assert_held(&slot->lock);
-	if (shim_is_forwarded(client->host_irq)) {
-		/* To a VM that is gone: the irqchip would only move that mapping to another vPE. */
-		ret = -EUCLEAN;
-	} else {
-		ledger_set(&client->granting, true);
-		ret = shim_grant(client, slot->vintid);
-		ledger_set(&client->granting, false);
-		if (!ret && !READ_ONCE(client->mapped)) {
-			/* KVM has mapped nothing, or has unmapped it already. */
-			shim_was_unmapped(client);
-			ret = -EBUSY;
-		}
-	}
-	/*
-	 * The route leads elsewhere by now, or the guest's tables do: @client is to be placed anew.
-	 * The irqchip was not asked, so a release that @client waited for still counts.
-	 */
-	if (ret == -EAGAIN)
-		return ret;
-	client->tried = released;
-	if (ret) {
-		atomic64_inc(&count.grant_failures);
-		client->state = VLPI_BROKER_UNMAPPABLE;
-		client->error = -ret;
-		trace_wait(client->vm->id, slot->vintid, client->host_irq,
-			   VLPI_BROKER_WHY_REFUSED, ret);
-		return ret;
-	}
-	atomic64_inc(&count.grants);
-	client->state = VLPI_BROKER_HOLDER;
-	client->error = 0;
-	slot->holder = client;
-	trace_grant(client->vm->id, slot->vintid, client->host_irq, why, 0);
-	return 0;
-}
-
-/*
- * Give the slot to the first in the queue that can have it, unless it is held. After a grant the
- * vLPI is raised once: KVM's add sends a DISCARD, which drops an edge that was pending.
- */
-static void slot_fill(struct vb_slot *slot, enum vlpi_broker_why why)
-{
-	struct vb_client *client;
-
-	lockdep_assert_held(&arbiter);
-	lockdep_assert_held(&slot->lock);
-
-	if (slot->holder && !READ_ONCE(slot->holder->mapped)) {
-		trace_demote(slot->vm->id, slot->vintid, slot->holder->host_irq,
-			     VLPI_BROKER_WHY_KVM, 0);
-		shim_was_unmapped(slot->holder);
-		slot->holder->state = VLPI_BROKER_WAITER;
-		slot->holder->error = 0;
-		slot->holder = NULL;
-		/* Clients tried since the watch told were still turned down for this mapping. */
-		note_release();
-	}
-	if (slot->holder)
-		return;
-	list_for_each_entry(client, &slot->queue, queue) {
-		if (!client->booked || shim_is_leaving(client))
-			continue;
-		if (client->state == VLPI_BROKER_UNMAPPABLE && !may_work_now(client))
-			continue;
-		if (!slot_try(slot, client, why))
-			break;
-	}
+	slot->queue = RB_ROOT;
 	slot_set_served(slot);
-	if (slot->holder)
-		shim_raise_granted(slot->holder);
-	else
-		list_for_each_entry(client, &slot->queue, queue)
-			note_unsettled(client);
-	generation++;
-}
-
-/* Take the mapping back from the holder, whether or not KVM does its part. */
-static void slot_revoke(struct vb_slot *slot, enum vlpi_broker_why why)
-{
-	struct vb_client *client = slot->holder;
-
-	lockdep_assert_held(&slot->lock);
-	trace_demote(slot->vm->id, slot->vintid, client->host_irq, why, 0);
-	slot_stop_raising(slot, client);
-	if (READ_ONCE(client->mapped)) {
-		ledger_set(&client->revoking, true);
-		shim_revoke(client);
-		if (READ_ONCE(client->mapped))
-			shim_force_unmap(client);
-		else
-			/* KVM may still be in a DISCARD; a del that does nothing has not waited. */
-			shim_was_unmapped(client);
-		ledger_set(&client->revoking, false);
-		atomic64_inc(&count.revokes);
-	} else {
-		shim_was_unmapped(client);
-	}
-	slot->holder = NULL;
-	note_release();
-}
-
-static void slot_join(struct vb_slot *slot, struct vb_client *client)
-{
-	unsigned long flags;
-
-	/* A new slot comes with the reference of its first client. */
-	if (slot->nr_clients++)
-		refcount_inc(&slot->refs);
-	list_add_tail(&client->queue, &slot->queue);
-	raw_spin_lock_irqsave(&ledger, flags);
-	rcu_assign_pointer(client->slot, slot);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-}
-
-/*
- * @client's route no longer leads to its slot, or its producer is going. If @client was the holder,
- * the next in the queue is promoted before this returns, and signals that come meanwhile wait for
- * that. If none can be promoted, the vLPI is raised once in software: taking the mapping back sent
- * a DISCARD, which drops an edge that was pending.
- */
-static void slot_leave(struct vb_client *client, enum vlpi_broker_why why)
-{
-	struct vb_slot *slot = slot_of(client);
-	bool held;
-	unsigned long flags;
-
-	lockdep_assert_held(&arbiter);
-	if (!slot)
-		return;
-
-	mutex_lock(&slot->lock);
-	held = slot->holder == client;
-	if (held)
-		slot_revoke(slot, why);
-	list_del_init(&client->queue);
-	raw_spin_lock_irqsave(&ledger, flags);
-	RCU_INIT_POINTER(client->slot, NULL);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-	if (held) {
-		slot_fill(slot, why);
-		if (slot->holder) {
-			atomic64_inc(&count.promotions);
-			trace_promote(slot->vm->id, slot->vintid, slot->holder->host_irq, why, 0);
-		} else {
-			shim_raise_granted(client);
-		}
-	}
-	mutex_unlock(&slot->lock);
-
-	if (!--slot->nr_clients)
-		rb_erase(&slot->node, &slots);
-	slot_put(slot);
-}
-
-/* Find the slot that @client's route leads to now, and put @client in its queue. NULL: no slot. */
-static struct vb_slot *place(struct vb_client *client)
-{
-	struct vb_slot *slot = slot_of(client);
-	u32 vintid = 0;
-	int ret;
-
-	lockdep_assert_held(&arbiter);
-	generation++;
-	ret = shim_resolve(client, &vintid);
-	if (slot && (ret || slot->vintid != vintid)) {
-		slot_leave(client, VLPI_BROKER_WHY_REROUTED);
-		slot = NULL;
-	}
-	if (!ret && !slot) {
-		slot = slot_find_or_new(client->vm, vintid);
-		if (slot)
-			slot_join(slot, client);
-		else
-			ret = -ENOMEM;
-		/* Its state at another slot says nothing about this one. */
-		client->state = VLPI_BROKER_IDLE;
-	}
-	if (ret) {
-		if (ret != -EPROTONOSUPPORT && client->state != VLPI_BROKER_UNRESOLVED)
-			trace_resolve_fail(client->vm->id, 0, client->host_irq,
-					   VLPI_BROKER_WHY_NO_LPI, ret);
-		client->error = ret == -EPROTONOSUPPORT ? 0 : -ret;
-		client->state = ret == -EPROTONOSUPPORT ? VLPI_BROKER_NOT_MSI :
-							  VLPI_BROKER_UNRESOLVED;
-		return NULL;
-	}
-	if (!client->host_irq) {
-		client->state = VLPI_BROKER_IDLE;
-		client->error = 0;
-		return slot;
-	}
-	if (!client->booked) {
-		client->tried = atomic_read(&releases);
-		if (ledger_book(client)) {
-			client->state = VLPI_BROKER_UNMAPPABLE;
-			client->error = EEXIST;
-			return slot;
-		}
-		client->state = VLPI_BROKER_IDLE;
-	}
-	if (client->state == VLPI_BROKER_IDLE) {
-		client->state = VLPI_BROKER_WAITER;
-		client->error = 0;
-	}
+	rb_link_node(&slot->node, parent, link);
+	rb_insert_color(&slot->node, &vm->slots);
+	atomic_inc(&count.slots);
 	return slot;
 }
 
-static void fill(struct vb_slot *slot)
+static void slot_join(struct vb_client *client, u32 vintid)
 {
-	mutex_lock(&slot->lock);
-	slot_fill(slot, VLPI_BROKER_WHY_VACANT);
-	mutex_unlock(&slot->lock);
+	struct vb_slot *slot = slot_find_or_new(client->vm, vintid);
+
+	slot->nr_clients++;
+	client->place = ++client->vm->last_place;
+	rcu_assign_pointer(client->slot, slot);
+	see_to(slot);
 }
 
-/* Place @client, and see that its slot has a holder. */
-static void arbitrate(struct vb_client *client)
+/* @client is not mapped, and does not hold the slot. A spare slot is used again at once. */
+static void slot_leave(struct vb_client *client)
 {
-	struct vb_slot *slot = place(client);
+	struct vb_slot *slot = slot_of(client);
+	struct vb_vm *vm = client->vm;
 
-	if (slot)
-		fill(slot);
+	dequeue(slot, client);
+	RCU_INIT_POINTER(client->slot, NULL);
+	if (--slot->nr_clients) {
+		see_to(slot);
+		return;
+	}
+	/* A wake-up that has found this slot sees under its raise lock that all have left it. */
+	raw_spin_lock(&slot->raise_lock);
+	raw_spin_unlock(&slot->raise_lock);
+	if (slot->lost)
+		owe(slot->lost, OWES_GRANT);
+	lost_is_settled(slot);
+	rb_erase(&slot->node, &vm->slots);
+	list_del(&slot->work);
+	list_add(&slot->work, &vm->spares);
+	atomic_dec(&count.slots);
+}
+
+/* --- where a client belongs ------------------------------------------------------------------ */
+
+static bool is_wanted(const struct vb_client *client)
+{
+	return client->host_irq && !client->going && !client->removed;
+}
+
+/* What @client is to the slot that it is in and that it wants. It does not hold it. */
+static void take_place(struct vb_slot *slot, struct vb_client *client)
+{
+	if (!client->host_irq) {
+		set_state(client, VLPI_BROKER_IDLE, 0);
+		return;
+	}
+	if (!client->booked && !book_irq(client)) {
+		wait_no_more(client);
+		wait_for_release(client, client->host_irq);
+		set_state(client, VLPI_BROKER_UNMAPPABLE, EEXIST);
+		/* It may have been released just before that was noted. */
+		if (book_irq(client))
+			wait_no_more(client);
+		else
+			return;
+		set_state(client, VLPI_BROKER_IDLE, 0);
+	}
+	if (client->state == VLPI_BROKER_UNMAPPABLE && !client->retry)
+		return;
+	client->retry = false;
+	wait_no_more(client);
+	if (is_wanted(client))
+		enqueue(slot, client);
 	if (client->state == VLPI_BROKER_WAITER)
+		return;
+	set_state(client, VLPI_BROKER_WAITER, 0);
+	if (slot->holder || rb_first(&slot->queue) != &client->queue)
 		trace_wait(client->vm->id, slot->vintid, client->host_irq, VLPI_BROKER_WHY_HELD, 0);
-	note_unsettled(client);
+}
+
+/* The route of @client leads to no LPI. It may not have been followed yet. */
+static void is_nowhere(struct vb_client *client)
+{
+	int ret = client->nowhere;
+
+	if (!ret)
+		return;
+	if (ret == -EPROTONOSUPPORT) {
+		set_state(client, VLPI_BROKER_NOT_MSI, 0);
+		return;
+	}
+	if (client->state != VLPI_BROKER_UNRESOLVED)
+		trace_resolve_fail(client->vm->id, 0, client->host_irq, VLPI_BROKER_WHY_NO_LPI,
+				   ret);
+	set_state(client, VLPI_BROKER_UNRESOLVED, -ret);
+}
+
+/*
+ * Bring @client to the slot that it wants, or out of all. From a slot that it is mapped to, or that
+ * counts it as leaving, it comes away when that is over: this is called again then.
+ */
+static void place(struct vb_client *client)
+{
+	struct vb_slot *slot = slot_of(client);
+
+	if (client->removed)
+		return;
+	if (slot && (slot->holder == client || slot->mapped == client || client->unmapping)) {
+		see_to(slot);
+		return;
+	}
+	if (slot && slot->vintid != client->wants) {
+		slot_leave(client);
+		slot = NULL;
+		/* Its state at another slot says nothing about the next one. */
+		set_state(client, VLPI_BROKER_IDLE, 0);
+		wait_no_more(client);
+	}
+	if (!client->wants) {
+		is_nowhere(client);
+		return;
+	}
+	if (!slot) {
+		slot_join(client, client->wants);
+		if (client->state != VLPI_BROKER_UNMAPPABLE)
+			set_state(client, VLPI_BROKER_IDLE, 0);
+	}
+	take_place(slot_of(client), client);
+}
+
+/* The route of @client was followed: it leads to @vintid, or to no LPI because of @ret. */
+static void looked(struct vb_client *client, u32 vintid, int ret)
+{
+	client->wants = ret ? 0 : vintid;
+	client->nowhere = ret;
+	place(client);
 }
 
 /* --- what happens to clients ----------------------------------------------------------------- */
 
 /**
- * broker_vm_new - prepare a VM record for broker_add_client()
- * @key: identity of the VM.
- * @pid: of the VMM.
- * @comm: command name of the VMM.
- * @name: KVM's debugfs name of the VM.
+ * broker_vm_init - begin the book of a VM
+ * @vm: zeroed, apart from what is for show, its key and its ops.
  *
- * Return: a record that the caller owns until broker_add_client() takes it, or NULL without memory.
+ * Context: any.
  */
-struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const char *name)
+void broker_vm_init(struct vb_vm *vm)
 {
-	struct vb_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
-
-	if (!vm)
-		return NULL;
-	vm->key = key;
-	vm->pid = pid;
-	strscpy(vm->comm, comm, sizeof(vm->comm));
-	strscpy(vm->name, name, sizeof(vm->name));
-	INIT_LIST_HEAD(&vm->list);
-	INIT_LIST_HEAD(&vm->clients);
-	return vm;
+	vm->id = atomic64_inc_return(&last_vm);
+	raw_spin_lock_init(&vm->lock);
+	vm->clients = RB_ROOT;
+	vm->slots = RB_ROOT;
+	INIT_LIST_HEAD(&vm->spares);
+	INIT_LIST_HEAD(&vm->looks);
+	INIT_LIST_HEAD(&vm->again);
+	INIT_LIST_HEAD(&vm->work);
+	INIT_LIST_HEAD(&vm->poor);
+	INIT_LIST_HEAD(&vm->rest);
+	init_llist_head(&vm->signals);
+	vm->credit = CREDIT_MAX;
 }
 
 /**
- * broker_vm_free - the end of a VM record
- * @vm: from broker_vm_new(), unused, or from broker_remove_client(); NULL is allowed.
- */
-void broker_vm_free(struct vb_vm *vm)
-{
-	kfree(vm);
-}
-
-/**
- * broker_add_client - make a client known
- * @client: zeroed, apart from what is for show; it must stay until broker_remove_client().
- * @new_vm: record to be used if the VM has none yet.
+ * broker_add_client - an irqfd is assigned
+ * @client: zeroed, apart from its VM, one reference, and what is for show.
+ * @spare: from broker_slot_new(); the book's from now on.
  *
- * Grants nothing: irqbypass's mutex is not held.
- *
- * Context: process; may sleep.
- * Return: 1 if @new_vm is in use now, 0 if it is still the caller's.
+ * Context: any.
  */
-int broker_add_client(struct vb_client *client, struct vb_vm *new_vm)
-{
-	struct vb_vm *vm;
-	unsigned long flags;
-	int used = 0;
-
-	mutex_lock(&arbiter);
-	list_for_each_entry(vm, &vms, list)
-		if (vm->key == new_vm->key)
-			goto found;
-	vm = new_vm;
-	vm->id = ++last_vm_id;
-	used = 1;
-	raw_spin_lock_irqsave(&ledger, flags);
-	list_add_tail(&vm->list, &vms);
-	raw_spin_unlock_irqrestore(&ledger, flags);
-found:
-	client->vm = vm;
-	client->id = ++last_client_id;
-	INIT_LIST_HEAD(&client->queue);
-	list_add_tail(&client->list, &clients);
-	list_add_tail(&client->of_vm, &vm->clients);
-	place(client);
-	note_unsettled(client);
-	mutex_unlock(&arbiter);
-	return used;
-}
-
-/**
- * broker_remove_client - forget a client
- * @client: without a producer; its irqfd is not signalled any more.
- *
- * Context: process; may sleep.
- * Return: the VM's record, for the caller to free, where this was the VM's last client, else NULL.
- */
-struct vb_vm *broker_remove_client(struct vb_client *client)
+void broker_add_client(struct vb_client *client, struct vb_slot *spare)
 {
 	struct vb_vm *vm = client->vm;
+	struct rb_node **link, *parent = NULL;
 	unsigned long flags;
-	bool last;
 
-	mutex_lock(&arbiter);
-	slot_leave(client, VLPI_BROKER_WHY_LEFT);
-	list_del(&client->list);
-	list_del(&client->of_vm);
-	generation++;
-	last = list_empty(&vm->clients);
-	if (last) {
-		raw_spin_lock_irqsave(&ledger, flags);
-		list_del(&vm->list);
-		raw_spin_unlock_irqrestore(&ledger, flags);
+	INIT_LIST_HEAD(&client->look);
+	INIT_LIST_HEAD(&client->owed);
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	if (RB_EMPTY_ROOT(&vm->clients))
+		atomic_inc(&count.vms);
+	client->id = vm->id << 32 | ++vm->last_client;
+	for (link = &vm->clients.rb_node; *link; link = &parent->rb_right)
+		parent = *link;
+	rb_link_node(&client->of_vm, parent, link);
+	rb_insert_color(&client->of_vm, &vm->clients);
+	atomic_inc(&count.clients);
+	list_add(&spare->work, &vm->spares);
+	look_again(client, true);
+	book(vm);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/**
+ * broker_remove_client - an irqfd is gone
+ * @client: without a producer; not signalled any more. The book's reference is given back.
+ *
+ * What it is owed is still raised, by copies; the VM is held for that.
+ *
+ * Context: any.
+ * Return: a slot that is not needed any more, for broker_slot_free().
+ */
+struct vb_slot *broker_remove_client(struct vb_client *client)
+{
+	struct vb_vm *vm = client->vm;
+	struct vb_slot *spare;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	client->removed = true;
+	if (slot_of(client))
+		slot_leave(client);
+	wait_no_more(client);
+	list_del_init(&client->look);
+	if (vm->walk_next == client)
+		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
+	set_state(client, VLPI_BROKER_IDLE, 0);
+	if (!vm->pinned && (!list_empty(&vm->rest) || !llist_empty(&vm->signals))) {
+		vm->pinned = true;
+		vm->ops->pin(vm);
 	}
-	mutex_unlock(&arbiter);
-	return last ? vm : NULL;
+	rb_erase(&client->of_vm, &vm->clients);
+	atomic_dec(&count.clients);
+	atomic_sub(client->reassign, &count.reassign);
+	if (RB_EMPTY_ROOT(&vm->clients))
+		atomic_dec(&count.vms);
+	spare = list_first_entry(&vm->spares, struct vb_slot, work);
+	list_del(&spare->work);
+	book(vm);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	broker_put_client(client);
+	return spare;
 }
 
 /**
  * broker_add_producer - a producer is connected to a client
  * @client: added, without a producer.
  * @host_irq: of the producer.
+ * @device: identity of its device, or NULL.
  *
- * Context: process, irqbypass's mutex held; may sleep.
+ * Context: any.
  */
-void broker_add_producer(struct vb_client *client, u32 host_irq)
+void broker_add_producer(struct vb_client *client, u32 host_irq, const void *device)
 {
-	mutex_lock(&arbiter);
+	struct vb_vm *vm = client->vm;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	WRITE_ONCE(client->host_irq, host_irq);
+	client->device = device;
+	client->mapped_vintid = 0;
+	client->retry = true;
+	/* In a queue it stands behind those whose producers came before. */
+	client->place = ++vm->last_place;
 	atomic64_inc(&count.connects);
-	client->host_irq = host_irq;
-	trace_connect(client->vm->id, 0, host_irq, VLPI_BROKER_WHY_CONNECTED, 0);
-	arbitrate(client);
-	mutex_unlock(&arbiter);
+	trace_connect(vm->id, 0, host_irq, VLPI_BROKER_WHY_CONNECTED, 0);
+	place(client);
+	book(vm);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/* Until this has ended, nothing is raised through the slot, nor injected in software. */
+static void begin_unmapping(struct vb_slot *slot, struct vb_client *client,
+			    enum vlpi_broker_why why)
+{
+	/* The route may lead elsewhere, and the producer leave meanwhile. */
+	if (client->unmapping)
+		return;
+	client->unmapping = true;
+	slot->nr_leaving++;
+	slot_set_served(slot);
+	trace_demote(slot->vm->id, slot->vintid, client->host_irq, why, 0);
+}
+
+static void end_unmapping(struct vb_slot *slot, struct vb_client *client)
+{
+	client->unmapping = false;
+	slot->nr_leaving--;
+	slot_set_served(slot);
+	see_to(slot);
+}
+
+/* The mapping of @client is gone. An edge that was pending may be, too. */
+static void unmapped(struct vb_slot *slot, struct vb_client *client, enum vlpi_broker_why why)
+{
+	slot_lost(slot, client, why);
+	if (slot->holder == client)
+		set_holder(slot, NULL);
 }
 
 /**
- * broker_del_producer - the producer of a client is going
- * @client: added, with a producer.
+ * broker_del_begin - the producer of a client is leaving
+ * @client: added.
+ * @task: identity of the caller's.
+ * @mapped: out: its host IRQ is forwarded, and the caller has to unmap it.
  *
- * When this returns, the host IRQ is not forwarded any more, and the next in the queue is promoted.
+ * From here on the gate lets nothing be mapped for the client. To say so twice is once.
  *
- * Context: process, irqbypass's mutex held; may sleep.
+ * Context: any.
+ * Return: whether the client had a producer; then broker_del_end() is to follow, after the host IRQ
+ *	was unmapped where that is due, and after the client is not busy any more.
  */
-void broker_del_producer(struct vb_client *client)
+bool broker_del_begin(struct vb_client *client, const void *task, bool *mapped)
 {
-	mutex_lock(&arbiter);
-	slot_leave(client, VLPI_BROKER_WHY_LEFT);
-	ledger_unbook(client);
-	client->state = VLPI_BROKER_IDLE;
-	client->error = 0;
-	/* Without a producer, user space may still signal the eventfd. */
-	if (!shim_is_leaving(client))
-		arbitrate(client);
-	generation++;
-	mutex_unlock(&arbiter);
-}
-
-/*
- * Place anew those of @vm's clients for which @is_to_be is true. If there is one, or the VM is
- * @dirty, fill the slots of all its clients: also a holder that is leaving may have lost its slot.
- */
-static void rearbitrate_vm(struct vb_vm *vm, bool dirty,
-			   bool (*is_to_be)(struct vb_client *client),
-			   void (*has_waiter)(struct vb_vm *vm))
-{
-	struct vb_client *client;
-	bool fills = dirty, waiter = false;
+	struct vb_vm *vm = client->vm;
 	struct vb_slot *slot;
+	unsigned long flags;
 
-	lockdep_assert_held(&arbiter);
-	list_for_each_entry(client, &vm->clients, of_vm) {
-		if (!shim_is_leaving(client) && is_to_be(client)) {
-			place(client);
-			fills = true;
-		}
+	*mapped = false;
+	rcu_read_lock();
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	if (!client->host_irq || client->going) {
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+		rcu_read_unlock();
+		return false;
 	}
-	walk++;
-	list_for_each_entry(client, &vm->clients, of_vm) {
-		slot = slot_of(client);
-		if (fills && slot && slot->walked != walk) {
-			slot->walked = walk;
-			fill(slot);
-		}
+	client->going = true;
+	client->deleter = task;
+	/* What comes of a grant that is under way is not said of the next producer. */
+	if (vm->granting == client)
+		vm->granting = NULL;
+	slot = slot_of(client);
+	if (slot)
+		dequeue(slot, client);
+	if (client->mapped || (slot && slot->holder == client)) {
+		*mapped = client->mapped;
+		begin_unmapping(slot, client, VLPI_BROKER_WHY_LEFT);
 	}
-	list_for_each_entry(client, &vm->clients, of_vm) {
-		waiter |= client->state == VLPI_BROKER_WAITER;
-		note_unsettled(client);
-	}
-	if (fills && waiter)
-		has_waiter(vm);
-}
-
-static bool always(struct vb_client *client)
-{
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	if (slot)
+		stop_raising(slot, client);
+	rcu_read_unlock();
 	return true;
 }
 
 /**
- * broker_rearbitrate - see to the VMs in which something has changed, and to unsettled clients
- * @has_waiter: called for each VM that was seen to and has a waiter.
- *
- * Context: process, irqbypass's mutex held; may sleep.
- */
-void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm))
-{
-	struct vb_vm *vm;
-
-	mutex_lock(&arbiter);
-	/* note_unsettled() and note_release() set them again. */
-	WRITE_ONCE(unsettled, false);
-	WRITE_ONCE(stuck, false);
-	list_for_each_entry(vm, &vms, list) {
-		unsigned int changes = READ_ONCE(vm->changes);
-		bool dirty = vm->seen != changes;
-
-		rearbitrate_vm(vm, dirty, dirty ? always : is_unsettled, has_waiter);
-		WRITE_ONCE(vm->seen, changes);
-	}
-	mutex_unlock(&arbiter);
-}
-
-/**
- * broker_routes_changed - see to the clients of a VM whose routes have changed
- * @vm_key: the VM; one without clients is allowed.
- * @has_waiter: called if a route has changed and the VM has a waiter.
- *
- * Context: process, irqbypass's mutex held; may sleep.
- */
-void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *vm))
-{
-	struct vb_vm *vm;
-
-	mutex_lock(&arbiter);
-	vm = find_vm(vm_key);
-	if (vm)
-		rearbitrate_vm(vm, false, shim_route_changed, has_waiter);
-	mutex_unlock(&arbiter);
-}
-
-/**
- * broker_is_unsettled - is broker_rearbitrate() to be called again, soon?
+ * broker_del_end - the producer of a client is gone
+ * @client: as given to broker_del_begin(); its host IRQ is not forwarded.
  *
  * Context: any.
- * Return: whether a client may be mappable by now, or become so with nothing to tell of it.
  */
-bool broker_is_unsettled(void)
+void broker_del_end(struct vb_client *client)
 {
-	return READ_ONCE(unsettled);
+	struct vb_vm *vm = client->vm;
+	unsigned long device, number;
+	struct vb_slot *slot;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	slot = slot_of(client);
+	if (client->unmapping) {
+		end_unmapping(slot, client);
+		unmapped(slot, client, VLPI_BROKER_WHY_LEFT);
+	}
+	device = client->booked ? (unsigned long)client->device : 0;
+	number = client->booked ? client->host_irq : 0;
+	unbook_irq(client);
+	wait_no_more(client);
+	client->going = false;
+	client->deleter = NULL;
+	client->retry = false;
+	/* Its route may have come to lead elsewhere while it was mapped. */
+	if (slot)
+		place(client);
+	book(vm);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	release(device);
+	release(number);
+}
+
+/**
+ * broker_changed - routes or the guest's tables may have changed
+ * @vm: the VM.
+ * @which: clients that are to be looked at.
+ *
+ * Context: any.
+ */
+void broker_changed(struct vb_vm *vm, enum vb_walk which)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	WRITE_ONCE(vm->walk, max(vm->walk, which));
+	vm->walk_next = rb_entry_safe(rb_first(&vm->clients), struct vb_client, of_vm);
+	/* Pairs with routes_are_known(), which sees one of both. */
+	if (which == VB_WALK_ALL)
+		atomic_set_release(&vm->changed, 0);
+	book(vm);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/**
+ * broker_is_there - is an irqfd still on KVM's list?
+ * @client: of the irqfd, which may be gone.
+ *
+ * Context: process, inside the VM's irq_srcu: until that is left, the irqfd is not freed.
+ * Return: whether it is.
+ */
+bool broker_is_there(struct vb_client *client)
+{
+	unsigned long flags;
+	bool there;
+
+	raw_spin_lock_irqsave(&client->vm->lock, flags);
+	there = !client->removed && !shim_is_leaving(client);
+	raw_spin_unlock_irqrestore(&client->vm->lock, flags);
+	return there;
+}
+
+/**
+ * broker_set_reassign - an irqfd could not be taken over
+ * @client: of the irqfd.
+ *
+ * Context: any.
+ */
+void broker_set_reassign(struct vb_client *client)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&client->vm->lock, flags);
+	client->reassign = true;
+	client->vm->generation++;
+	raw_spin_unlock_irqrestore(&client->vm->lock, flags);
+	atomic_inc(&count.reassign);
+}
+
+/* --- what is to be done next ----------------------------------------------------------------- */
+
+static void step_for(struct vb_step *step, enum vb_todo todo, struct vb_client *client)
+{
+	get_client(client);
+	step->todo = todo;
+	step->client = client;
+	step->host_irq = client->host_irq;
+}
+
+static bool next_look(struct vb_vm *vm, struct vb_step *step)
+{
+	struct vb_client *client;
+
+	client = list_first_entry_or_null(&vm->looks, struct vb_client, look);
+	if (client) {
+		list_del_init(&client->look);
+		step->forced = client->forced_look;
+		client->forced_look = false;
+	} else if (vm->walk != VB_WALK_NONE) {
+		client = vm->walk_next;
+		if (!client) {
+			WRITE_ONCE(vm->walk, VB_WALK_NONE);
+			return false;
+		}
+		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
+		step->forced = vm->walk == VB_WALK_ALL;
+	} else {
+		return false;
+	}
+	step_for(step, VB_LOOK, client);
+	return true;
+}
+
+/* KVM has unmapped the holder: it is a waiter again, in its old place. */
+static void holder_was_unmapped(struct vb_slot *slot)
+{
+	struct vb_client *client = slot->holder;
+
+	trace_demote(slot->vm->id, slot->vintid, client->host_irq, VLPI_BROKER_WHY_KVM, 0);
+	set_holder(slot, NULL);
+	client->retry = true;
+	place(client);
+}
+
+static bool has_credit(struct vb_vm *vm, u64 now_ms)
+{
+	u64 more = (now_ms - vm->credit_ms) * CREDIT_PER_S / 1000;
+
+	if (more) {
+		vm->credit = min_t(u64, CREDIT_MAX, vm->credit + more);
+		vm->credit_ms = now_ms;
+	}
+	return vm->credit;
+}
+
+/* The next of the queue that can be granted the slot: an irqfd that is going is not. */
+static struct vb_client *first_in_queue(struct vb_slot *slot)
+{
+	struct vb_client *client;
+	struct rb_node *node;
+
+	while ((node = rb_first(&slot->queue))) {
+		client = rb_entry(node, struct vb_client, queue);
+		if (!shim_is_leaving(client))
+			return client;
+		dequeue(slot, client);
+	}
+	return NULL;
+}
+
+/* Return: whether there is a step. Otherwise @slot needs no more, until something is booked. */
+static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step)
+{
+	struct vb_client *client = slot->holder;
+	struct vb_vm *vm = slot->vm;
+
+	if (client && !client->mapped && !client->unmapping) {
+		step_for(step, VB_AIM, client);
+		holder_was_unmapped(slot);
+		return true;
+	}
+	if (client) {
+		if (client->wants == slot->vintid || client->unmapping)
+			return false;
+		begin_unmapping(slot, client, VLPI_BROKER_WHY_REROUTED);
+		client->revoking = true;
+		step_for(step, VB_REVOKE, client);
+		return true;
+	}
+	if (slot->nr_leaving || slot->mapped)
+		return false;
+	client = first_in_queue(slot);
+	if (client) {
+		/* The route of its last grant is needed until what was lost with it is settled. */
+		if (client->owes & OWES_GRANT)
+			return false;
+		if (client->lost_of && client->lost_of != slot) {
+			see_to(client->lost_of);
+			return false;
+		}
+		if (!has_credit(vm, now_ms)) {
+			list_add_tail(&slot->work, &vm->poor);
+			return false;
+		}
+		vm->credit--;
+		vm->granting = client;
+		vm->granted = false;
+		vm->releases = atomic64_read(&releases);
+		step_for(step, VB_GRANT, client);
+		return true;
+	}
+	if (slot->lost)
+		owe(slot->lost, OWES_GRANT);
+	lost_is_settled(slot);
+	return false;
+}
+
+static bool next_slot(struct vb_vm *vm, u64 now_ms, struct vb_step *step)
+{
+	struct vb_slot *slot;
+
+	while ((slot = list_first_entry_or_null(&vm->work, struct vb_slot, work))) {
+		list_del_init(&slot->work);
+		step->vintid = slot->vintid;
+		if (next_for_slot(slot, now_ms, step)) {
+			see_to(slot);
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned int owed_by(const struct vb_step *step)
+{
+	return (step->granted ? OWES_GRANT : 0) | (step->signal ? OWES_SIGNAL : 0);
+}
+
+static bool next_owed(struct vb_vm *vm, struct vb_step *step)
+{
+	struct vb_client *client;
+	struct vb_slot *slot;
+
+	list_for_each_entry(client, &vm->rest, owed) {
+		slot = client->owes & OWES_GRANT ? slot_find(vm, client->mapped_vintid) :
+						   slot_of(client);
+		/* KVM would raise it through a host IRQ that is a physical interrupt by then. */
+		if (slot && slot->nr_leaving)
+			continue;
+		step_for(step, VB_RAISE, client);
+		step->granted = client->owes & OWES_GRANT;
+		step->signal = client->owes & OWES_SIGNAL &&
+			       (!step->granted || client->wants == client->mapped_vintid);
+		/* What is owed from here on is owed for itself. */
+		owe_no_more(client, owed_by(step));
+		return true;
+	}
+	return false;
+}
+
+/**
+ * broker_next - what is to be done next for a VM?
+ * @vm: the VM. One settles it at a time.
+ * @settler: identity of the task that does; the gate lets it map what is granted.
+ * @now_ms: time, in ms, that never goes back.
+ * @step: out: what is to be done; broker_done() is to follow unless it is nothing.
+ *
+ * Context: any.
+ */
+void broker_next(struct vb_vm *vm, const void *settler, u64 now_ms, struct vb_step *step)
+{
+	unsigned long flags;
+
+	*step = (struct vb_step){ .todo = VB_NOTHING };
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	vm->settler = settler;
+	step->booked = vm->booked;
+	if (!next_look(vm, step) && !next_slot(vm, now_ms, step) && !next_owed(vm, step)) {
+		step->poor = !list_empty(&vm->poor);
+		step->again = !list_empty(&vm->again);
+		vm->generation += vm->settled != vm->booked;
+		WRITE_ONCE(vm->settled, vm->booked);
+	}
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	if (step->todo == VB_REVOKE) {
+		struct vb_slot *slot;
+
+		rcu_read_lock();
+		slot = rcu_dereference(step->client->slot);
+		if (slot)
+			stop_raising(slot, step->client);
+		rcu_read_unlock();
+	}
+}
+
+/* Does what a client was turned down for pass by itself? */
+static bool passes(int error)
+{
+	return error == ENOMEM || error == EBUSY || error == ENXIO;
+}
+
+static void try_again(struct vb_client *client)
+{
+	client->again = true;
+	list_move_tail(&client->look, &client->vm->again);
+}
+
+static void turned_down(struct vb_slot *slot, struct vb_client *client, int ret)
+{
+	struct vb_vm *vm = client->vm;
+
+	dequeue(slot, client);
+	atomic64_inc(&count.grant_failures);
+	set_state(client, VLPI_BROKER_UNMAPPABLE, -ret);
+	trace_wait(vm->id, slot->vintid, client->host_irq, VLPI_BROKER_WHY_REFUSED, ret);
+	if (passes(-ret)) {
+		try_again(client);
+	} else if (client->device) {
+		wait_for_release(client, (unsigned long)client->device);
+		/*
+		 * What stood in its way may have been released before that was noted. Pairs with
+		 * the full barrier of release().
+		 */
+		smp_mb();
+		if (atomic64_read(&releases) != vm->releases) {
+			wait_no_more(client);
+			try_again(client);
+		}
+	}
+}
+
+static void granted(struct vb_slot *slot, struct vb_client *client)
+{
+	enum vlpi_broker_why why = slot->lost ? slot->lost_why : VLPI_BROKER_WHY_VACANT;
+	struct vb_vm *vm = client->vm;
+
+	atomic64_inc(&count.grants);
+	dequeue(slot, client);
+	set_holder(slot, client);
+	set_state(client, VLPI_BROKER_HOLDER, 0);
+	trace_grant(vm->id, slot->vintid, client->host_irq, why, 0);
+	if (slot->lost && slot->lost != client) {
+		atomic64_inc(&count.promotions);
+		trace_promote(vm->id, slot->vintid, client->host_irq, why, 0);
+	}
+	lost_is_settled(slot);
+	/* Where KVM has unmapped it again, that is seen to as with any holder. */
+	if (client->mapped)
+		start_raising(slot, client);
+	else
+		see_to(slot);
+	/* KVM's add sends a DISCARD, which drops an edge that was pending. */
+	owe(client, OWES_GRANT);
+}
+
+static void grant_done(struct vb_client *client, int ret)
+{
+	struct vb_slot *slot = slot_of(client);
+	struct vb_vm *vm = client->vm;
+	bool stays = vm->granting == client;
+
+	vm->granting = NULL;
+	/* Its producer is leaving or has left, and another may have come: next_for_slot() says. */
+	if (!stays)
+		return;
+	if (vm->granted) {
+		granted(slot, client);
+		return;
+	}
+	see_to(slot);
+	if (ret == -EWOULDBLOCK)
+		return;
+	/* Its route leads elsewhere by now, and the irqchip was not asked. */
+	if (ret == -EREMCHG)
+		look_again(client, true);
+	else
+		turned_down(slot, client, ret ?: -EBUSY);
+}
+
+static void revoke_done(struct vb_client *client, int ret)
+{
+	struct vb_slot *slot = slot_of(client);
+
+	client->revoking = false;
+	/* It is leaving by now, or has left: then broker_del_end() does this, or has done it. */
+	if (client->going || !client->unmapping)
+		return;
+	end_unmapping(slot, client);
+	if (ret == -EWOULDBLOCK) {
+		/* Its route may lead back before that is tried again. */
+		if (client->mapped)
+			start_raising(slot, client);
+		return;
+	}
+	unmapped(slot, client, VLPI_BROKER_WHY_REROUTED);
+	client->retry = true;
+	place(client);
+}
+
+static void raise_done(struct vb_client *client, const struct vb_step *step, int ret)
+{
+	if (ret == -EWOULDBLOCK)
+		owe(client, owed_by(step));
+	else if (step->granted && slot_of(client))
+		see_to(slot_of(client));
+}
+
+/**
+ * broker_done - a step is done
+ * @vm: the VM.
+ * @step: from broker_next(), with its outcome.
+ * @ret: outcome: see enum vb_todo.
+ *
+ * Context: any.
+ */
+void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
+{
+	struct vb_client *client = step->client;
+	unsigned long device = 0;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	switch (step->todo) {
+	case VB_LOOK:
+		/* It may be another EventID, also where it could not be followed. */
+		vm->generation += ret != VB_UNCHANGED;
+		/* The first of the list comes to its slot first: it stays that. */
+		if (ret == -EWOULDBLOCK && !client->removed)
+			look_first(client, step->forced);
+		else if (ret != VB_UNCHANGED && !client->removed)
+			looked(client, step->vintid, ret);
+		break;
+	case VB_GRANT:
+		grant_done(client, ret);
+		break;
+	case VB_REVOKE:
+		revoke_done(client, ret);
+		device = ret == -EWOULDBLOCK ? 0 : (unsigned long)client->device;
+		break;
+	case VB_AIM:
+		device = (unsigned long)client->device;
+		break;
+	case VB_RAISE:
+		raise_done(client, step, ret);
+		break;
+	case VB_NOTHING:
+		break;
+	}
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	release(device);
+	broker_put_client(client);
+}
+
+/**
+ * broker_retry - the time has come for what passes by itself
+ * @vm: the VM; its lock is not held.
+ *
+ * Context: any.
+ */
+void broker_retry(struct vb_vm *vm)
+{
+	struct vb_client *client, *next;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	list_for_each_entry_safe(client, next, &vm->again, look)
+		look_again(client, true);
+	list_splice_tail_init(&vm->poor, &vm->work);
+	vm->generation++;
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/**
+ * broker_begin - a VM is about to be settled
+ * @vm: the VM.
+ *
+ * Context: any.
+ * Return: whether the VM is held now, until broker_is_idle() says that it is not. Where it is not,
+ *	its last irqfd has gone, and nothing may be done for it.
+ */
+bool broker_begin(struct vb_vm *vm)
+{
+	unsigned long flags;
+	bool pinned;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	if (!vm->pinned && !RB_EMPTY_ROOT(&vm->clients)) {
+		vm->pinned = true;
+		vm->ops->pin(vm);
+	}
+	pinned = vm->pinned;
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	return pinned;
+}
+
+/**
+ * broker_is_idle - may who settles let the VM go?
+ * @vm: the VM, for which there was nothing to do.
+ *
+ * Context: any.
+ * Return: whether the VM is not held for what is owed any more; the caller has to let it go.
+ */
+bool broker_is_idle(struct vb_vm *vm)
+{
+	unsigned long flags;
+	bool idle;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	idle = vm->pinned && list_empty(&vm->rest) && llist_empty(&vm->signals);
+	if (idle)
+		vm->pinned = false;
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	return idle;
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
-
-/**
- * broker_is_served - does the broker serve a signal of this client?
- * @client: added.
- *
- * Context: any.
- * Return: true while its slot has a holder, this client or another: KVM's own path is blind to the
- *	LPI's enable bit then. Otherwise KVM serves the signal.
- */
-bool broker_is_served(struct vb_client *client)
-{
-	struct vb_slot *slot;
-	bool served;
-
-	rcu_read_lock();
-	slot = rcu_dereference(client->slot);
-	served = slot && READ_ONCE(slot->served);
-	rcu_read_unlock();
-	return served;
-}
-
-/**
- * broker_raise - raise the vLPI of a client through its holder, here and now
- * @client: added; signalled.
- *
- * While hands change there is no holder to raise it through; the raise that ends the change is for
- * this signal too. After a change in the VM the client's route may lead to another slot, until the
- * arbiter has looked; KVM follows the route at each signal.
- *
- * Context: any.
- * Return: whether the signal is served. KVM is to serve it where the slot is not held, the guest
- *	has its ITS or its LPIs off, or something in the VM has changed.
- */
-bool broker_raise(struct vb_client *client)
-{
-	struct vb_slot *slot;
-	unsigned long flags;
-	bool done = false;
-
-	rcu_read_lock();
-	slot = rcu_dereference(client->slot);
-	if (slot && READ_ONCE(client->vm->changes) == READ_ONCE(client->vm->seen)) {
-		raw_spin_lock_irqsave(&slot->raise_lock, flags);
-		if (slot->raiser)
-			done = shim_raise_through(slot->raiser);
-		else
-			done = READ_ONCE(slot->served);
-		raw_spin_unlock_irqrestore(&slot->raise_lock, flags);
-	}
-	rcu_read_unlock();
-	return done;
-}
-
-/**
- * broker_is_due - is a signal that KVM serves a reason to look at the client again?
- * @client: added.
- *
- * Context: any.
- * Return: whether @client may be mappable by now, and broker_rearbitrate() is to be called.
- */
-bool broker_is_due(struct vb_client *client)
-{
-	return READ_ONCE(client->unsettled);
-}
-
-/**
- * broker_lock_slot - keep hands from changing while a signal is injected
- * @client: added.
- *
- * Context: process; may sleep.
- * Return: the locked slot, for broker_unlock_slot(), or NULL where the route leads nowhere.
- */
-struct vb_slot *broker_lock_slot(struct vb_client *client)
-{
-	struct vb_slot *slot;
-
-	rcu_read_lock();
-	slot = rcu_dereference(client->slot);
-	if (slot && !refcount_inc_not_zero(&slot->refs))
-		slot = NULL;
-	rcu_read_unlock();
-	if (slot)
-		mutex_lock(&slot->lock);
-	return slot;
-}
-
-/**
- * broker_unlock_slot - undo broker_lock_slot()
- * @slot: what that returned.
- */
-void broker_unlock_slot(struct vb_slot *slot)
-{
-	if (!slot)
-		return;
-	mutex_unlock(&slot->lock);
-	slot_put(slot);
-}
 
 static u32 vintid_of(struct vb_client *client)
 {
@@ -1073,7 +1310,7 @@ static u32 vintid_of(struct vb_client *client)
 
 	rcu_read_lock();
 	slot = rcu_dereference(client->slot);
-	vintid = slot ? slot->vintid : 0;
+	vintid = slot ? READ_ONCE(slot->vintid) : 0;
 	rcu_read_unlock();
 	return vintid;
 }
@@ -1094,7 +1331,116 @@ void broker_count_signal(struct vb_client *client)
 }
 
 /**
- * broker_count_injection - the fallback raised an interrupt for signals it serves
+ * broker_inject - have the interrupt of an irqfd raised by who settles
+ * @client: of the irqfd.
+ *
+ * Signals merge until one is taken: an LPI is an edge.
+ *
+ * Context: any.
+ */
+void broker_inject(struct vb_client *client)
+{
+	broker_count_signal(client);
+	if (atomic_xchg(&client->signalled, 1))
+		return;
+	get_client(client);
+	llist_add(&client->signal, &client->vm->signals);
+	client->vm->ops->kick(client->vm);
+}
+
+/**
+ * broker_signal - an eventfd was signalled
+ * @client: of the irqfd.
+ *
+ * Context: any.
+ * Return: whether who settles has it now. Otherwise KVM is to serve it: nobody holds the vLPI, and
+ *	nobody could, or the route leads to none.
+ */
+bool broker_signal(struct vb_client *client)
+{
+	struct vb_slot *slot;
+	bool served;
+
+	rcu_read_lock();
+	slot = rcu_dereference(client->slot);
+	served = slot && READ_ONCE(slot->served);
+	rcu_read_unlock();
+	if (served)
+		broker_inject(client);
+	return served;
+}
+
+/**
+ * broker_next_signal - take the next client that was signalled
+ * @vm: the VM. One settles it at a time.
+ *
+ * Context: any.
+ * Return: the client, with a reference, or NULL. Signals from here on are signals of their own.
+ */
+struct vb_client *broker_next_signal(struct vb_vm *vm)
+{
+	struct llist_node *node = llist_del_first(&vm->signals);
+	struct vb_client *client;
+
+	if (!node)
+		return NULL;
+	client = llist_entry(node, struct vb_client, signal);
+	atomic_xchg(&client->signalled, 0);
+	return client;
+}
+
+/**
+ * broker_owe - a client that was signalled could not be served at once
+ * @client: from broker_next_signal(); broker_next() will say when.
+ *
+ * Context: any.
+ */
+void broker_owe(struct vb_client *client)
+{
+	struct vb_vm *vm = client->vm;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	owe(client, OWES_SIGNAL);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/* Each client has been looked at since something may have changed where its route leads to. */
+static bool routes_are_known(struct vb_vm *vm)
+{
+	return !atomic_read_acquire(&vm->changed) && READ_ONCE(vm->walk) == VB_WALK_NONE;
+}
+
+/**
+ * broker_raise - raise the vLPI of a client through its holder, here and now
+ * @client: added; signalled.
+ *
+ * Context: any.
+ * Return: whether it was raised. Not where nobody holds the vLPI, hands are changing, the guest has
+ *	its ITS or its LPIs off, or the route of the client may lead elsewhere by now.
+ */
+bool broker_raise(struct vb_client *client)
+{
+	struct vb_slot *slot;
+	unsigned long flags;
+	bool done = false;
+
+	rcu_read_lock();
+	slot = rcu_dereference(client->slot);
+	if (slot && routes_are_known(client->vm)) {
+		raw_spin_lock_irqsave(&slot->raise_lock, flags);
+		/* A slot that is given up may be in use for another vLPI at once. */
+		if (slot->raiser && rcu_access_pointer(client->slot) == slot &&
+		    READ_ONCE(client->wants) == slot->vintid)
+			done = shim_raise_through(slot->raiser);
+		raw_spin_unlock_irqrestore(&slot->raise_lock, flags);
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/**
+ * broker_count_injection - an interrupt was raised for signals
  * @client: of the irqfd.
  * @how: VLPI_BROKER_WHY_THREAD or VLPI_BROKER_WHY_INLINE.
  *
@@ -1109,25 +1455,215 @@ void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how)
 				      READ_ONCE(client->host_irq), how, 0);
 }
 
+/* --- what KVM and the irqchip do ------------------------------------------------------------- */
+
+/* The grant that is under way, and whether it may go on: @why not. The VM's lock is held. */
+static int gate_grant(struct vb_client *client, u32 vintid, const void *target,
+		      enum vlpi_broker_why *why)
+{
+	struct vb_slot *slot = slot_of(client);
+
+	if (slot->vintid != vintid) {
+		*why = VLPI_BROKER_WHY_ELSEWHERE;
+		return -EREMCHG;
+	}
+	if (slot->mapped) {
+		*why = VLPI_BROKER_WHY_TAKEN;
+		return -EBUSY;
+	}
+	client->vm->granted = true;
+	client->mapped = true;
+	client->mapped_vintid = vintid;
+	client->target = target;
+	slot->mapped = client;
+	return 0;
+}
+
+/**
+ * broker_gate - may this host IRQ be mapped?
+ * @vm: for which KVM wants to map it, NULL where that has no book.
+ * @task: identity of the task that does.
+ * @host_irq: that is to be mapped.
+ * @vintid: the vLPI that it is to be mapped to.
+ * @target: identity of the vCPU.
+ * @forwarded: the irqchip has @host_irq mapped to this very vLPI already.
+ * @client: out: to be given to broker_gate_done(), or NULL.
+ *
+ * What is granted just now passes, as long as its producer is not leaving. To map a mapped host IRQ
+ * to its own vLPI is a change of vCPU (the guest's MOVI) and passes too; to another vLPI it would
+ * leave the hardware on the old one. All else passes only until the VM's irqfds from before the
+ * load are taken over.
+ *
+ * Context: any; KVM's its_lock is held, on newer kernels also its raw irq_lock.
+ * Return: 0; -EBUSY where @host_irq or the vLPI is mapped otherwise, or the producer is leaving;
+ *	-EREMCHG where the route led elsewhere when the arbiter looked.
+ */
+int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, const void *target,
+		bool forwarded, struct vb_client **client)
+{
+	enum vlpi_broker_why why = VLPI_BROKER_WHY_UNKNOWN;
+	struct vb_client *found;
+	unsigned long flags;
+	int ret = 0;
+
+	*client = NULL;
+	if (!vm) {
+		if (READ_ONCE(live) && !forwarded) {
+			ret = -EBUSY;
+			trace_gate_refuse(0, vintid, host_irq, why, ret);
+		}
+		goto out;
+	}
+	rcu_read_lock();
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	found = find_irq(host_irq);
+	if (found && found->vm != vm)
+		found = NULL;
+	if (vm->granting && vm->settler == task && vm->granting->host_irq == host_irq) {
+		found = vm->granting;
+		ret = gate_grant(found, vintid, target, &why);
+		if (!ret) {
+			get_client(found);
+			atomic_inc(&found->busy);
+			*client = found;
+		}
+	} else if (forwarded) {
+		if (found && found->mapped)
+			WRITE_ONCE(found->target, target);
+	} else if (found || vm->live) {
+		ret = -EBUSY;
+		if (found && found->going)
+			why = VLPI_BROKER_WHY_LEFT;
+		else if (found)
+			why = found->mapped ? VLPI_BROKER_WHY_ELSEWHERE : VLPI_BROKER_WHY_TAKEN;
+	}
+	if (ret)
+		trace_gate_refuse(vm->id, vintid, host_irq, why, ret);
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	rcu_read_unlock();
+out:
+	if (ret)
+		atomic64_inc(&count.gate_refusals);
+	return ret;
+}
+
+static void drop_mapping(struct vb_client *client)
+{
+	struct vb_slot *slot = slot_of(client);
+
+	client->mapped = false;
+	if (slot && slot->mapped == client)
+		slot->mapped = NULL;
+}
+
+/**
+ * broker_gate_done - the irqchip has answered to what passed the gate
+ * @client: from broker_gate(), or NULL.
+ * @ret: 0, or the irqchip's errno.
+ *
+ * Context: as broker_gate().
+ */
+void broker_gate_done(struct vb_client *client, int ret)
+{
+	unsigned long flags;
+
+	if (!client)
+		return;
+	if (ret) {
+		raw_spin_lock_irqsave(&client->vm->lock, flags);
+		client->vm->granted = false;
+		drop_mapping(client);
+		raw_spin_unlock_irqrestore(&client->vm->lock, flags);
+	}
+	atomic_dec(&client->busy);
+	broker_put_client(client);
+}
+
+/**
+ * broker_unmap_begin - a host IRQ is about to be unmapped
+ * @host_irq: that KVM or the broker unmaps.
+ * @task: identity of the task that does.
+ * @client: out: to be given to broker_unmap_end(), or NULL.
+ *
+ * Called before the irqchip acts, so that no wake-up raises the vLPI through a host IRQ that is a
+ * physical interrupt again.
+ *
+ * Context: as broker_gate().
+ * Return: whether KVM unmaps behind our back (DISCARD, MAPD, the end of the VM).
+ */
+bool broker_unmap_begin(u32 host_irq, const void *task, struct vb_client **client)
+{
+	struct vb_slot *slot = NULL;
+	struct vb_client *found;
+	unsigned long flags;
+	bool behind = false;
+	struct vb_vm *vm;
+
+	*client = NULL;
+	rcu_read_lock();
+	found = find_irq(host_irq);
+	if (!found || !refcount_inc_not_zero(&found->refs)) {
+		rcu_read_unlock();
+		return false;
+	}
+	*client = found;
+	vm = found->vm;
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	atomic_inc(&found->busy);
+	if (found->mapped && found->host_irq == host_irq) {
+		slot = slot_of(found);
+		drop_mapping(found);
+		/* KVM may well unmap what the broker is about to. */
+		behind = task != found->deleter &&
+			 !(found->revoking && task == vm->settler);
+		trace_unmap(vm->id, slot->vintid, host_irq,
+			    behind ? VLPI_BROKER_WHY_KVM : VLPI_BROKER_WHY_REVOKED, 0);
+		see_to(slot);
+		if (behind) {
+			atomic64_inc(&count.unmaps_behind);
+			/* The guest has changed its tables: others may lead elsewhere, too. */
+			WRITE_ONCE(vm->walk, VB_WALK_ALL);
+			vm->walk_next = rb_entry_safe(rb_first(&vm->clients), struct vb_client,
+						      of_vm);
+		} else {
+			atomic64_inc(&count.revokes);
+		}
+		book(vm);
+	}
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	/* A wake-up that is raising the vLPI is done when this has the raise lock. */
+	if (slot)
+		stop_raising(slot, found);
+	rcu_read_unlock();
+	return behind;
+}
+
+/**
+ * broker_unmap_end - the irqchip has unmapped a host IRQ
+ * @client: from broker_unmap_begin(), or NULL.
+ *
+ * Context: as broker_gate().
+ */
+void broker_unmap_end(struct vb_client *client)
+{
+	if (!client)
+		return;
+	atomic_dec(&client->busy);
+	broker_put_client(client);
+}
+
 /**
  * broker_count_forced_unmap - the broker unmapped a host IRQ that KVM left forwarded
+ * @client: of the host IRQ, or NULL where no client has it.
  * @host_irq: that was unmapped.
  *
  * Context: any.
  */
-void broker_count_forced_unmap(u32 host_irq)
+void broker_count_forced_unmap(struct vb_client *client, u32 host_irq)
 {
-	struct vb_client *client;
-	struct vb_slot *slot;
-	unsigned long flags;
-
 	atomic64_inc(&count.forced_unmaps);
-	raw_spin_lock_irqsave(&ledger, flags);
-	client = ledger_find(host_irq);
-	slot = client ? ledger_slot(client) : NULL;
-	trace_forced_unmap(client ? client->vm->id : 0, slot ? slot->vintid : 0, host_irq,
-			   client ? VLPI_BROKER_WHY_LEAKED : VLPI_BROKER_WHY_STRAY, 0);
-	raw_spin_unlock_irqrestore(&ledger, flags);
+	trace_forced_unmap(client ? client->vm->id : 0, client ? client->mapped_vintid : 0,
+			   host_irq, client ? VLPI_BROKER_WHY_LEAKED : VLPI_BROKER_WHY_STRAY, 0);
 }
 
 /**
@@ -1144,30 +1680,29 @@ void broker_count_repair(void)
 
 /**
  * broker_set_live - all hooks are in place, or are about to go
- * @on: whether the gate refuses host IRQs that are not in the ledger from now on.
+ * @on: whether the gate refuses host IRQs of VMs that have no book from now on.
  *
  * Context: any.
  */
 void broker_set_live(bool on)
 {
-	ledger_set(&live, on);
+	WRITE_ONCE(live, on);
 }
 
 /**
- * broker_is_booked - look a host IRQ up in the ledger
+ * broker_is_booked - has a client this host IRQ?
  * @host_irq: that is looked up.
  *
  * Context: any.
- * Return: whether a client has it.
+ * Return: whether one has.
  */
 bool broker_is_booked(u32 host_irq)
 {
-	unsigned long flags;
 	bool booked;
 
-	raw_spin_lock_irqsave(&ledger, flags);
-	booked = ledger_find(host_irq);
-	raw_spin_unlock_irqrestore(&ledger, flags);
+	rcu_read_lock();
+	booked = find_irq(host_irq);
+	rcu_read_unlock();
 	return booked;
 }
 
@@ -1185,28 +1720,16 @@ void broker_count_dead_stray(void)
  * broker_info - the totals
  * @info: to be filled in, apart from its size, ABI version and version.
  *
- * Context: process; may sleep.
+ * Context: any.
  */
 void broker_info(struct vlpi_broker_info *info)
 {
-	struct vb_client *client;
-	struct rb_node *node;
-	struct vb_vm *vm;
-
-	mutex_lock(&arbiter);
-	list_for_each_entry(vm, &vms, list)
-		info->nr_vms++;
-	for (node = rb_first(&slots); node; node = rb_next(node)) {
-		info->nr_slots++;
-		info->nr_held += !!rb_entry(node, struct vb_slot, node)->holder;
-	}
-	list_for_each_entry(client, &clients, list) {
-		info->nr_clients++;
-		info->nr_waiters += client->state == VLPI_BROKER_WAITER;
-		info->nr_reassign += client->reassign;
-	}
-	mutex_unlock(&arbiter);
-
+	info->nr_vms = atomic_read(&count.vms);
+	info->nr_slots = atomic_read(&count.slots);
+	info->nr_held = atomic_read(&count.held);
+	info->nr_clients = atomic_read(&count.clients);
+	info->nr_waiters = atomic_read(&count.waiters);
+	info->nr_reassign = atomic_read(&count.reassign);
 	info->nr_dead_strays = atomic_read(&count.dead_strays);
 	info->connects = atomic64_read(&count.connects);
 	info->grants = atomic64_read(&count.grants);
@@ -1221,30 +1744,26 @@ void broker_info(struct vlpi_broker_info *info)
 	info->injections = atomic64_read(&count.injections);
 }
 
-/* Place of a client in the queue of its slot, the holder being 0. */
+/* Place of a waiter in the queue of its slot, the holder being 0. */
 static u32 queue_position(struct vb_slot *slot, struct vb_client *client)
 {
-	struct vb_client *other;
+	struct rb_node *node;
 	u32 n = 1;
 
-	if (slot->holder == client)
-		return 0;
-	list_for_each_entry(other, &slot->queue, queue) {
-		if (other == client)
-			break;
-		n += other->state == VLPI_BROKER_WAITER;
-	}
+	for (node = rb_first(&slot->queue); node && node != &client->queue; node = rb_next(node))
+		n++;
 	return n;
 }
 
 static void client_show(struct vb_client *client, struct vlpi_broker_client *out)
 {
 	struct vb_slot *slot = slot_of(client);
+	struct vb_vm *vm = client->vm;
 
 	memset(out, 0, sizeof(*out));
 	out->id = client->id;
-	out->vm_id = client->vm->id;
-	out->vm_pid = client->vm->pid;
+	out->vm_id = vm->id;
+	out->vm_pid = vm->pid;
 	out->state = client->state;
 	out->error = client->error;
 	out->host_irq = client->host_irq;
@@ -1254,6 +1773,8 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
 		out->flags |= VLPI_BROKER_CLIENT_REASSIGN;
 	if (client->raises_inline)
 		out->flags |= VLPI_BROKER_CLIENT_INLINE;
+	if (vm->settled != vm->booked)
+		out->flags |= VLPI_BROKER_CLIENT_UNSETTLED;
 	if (slot) {
 		out->vintid = slot->vintid;
 		if (client->state == VLPI_BROKER_WAITER)
@@ -1264,41 +1785,66 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
 	out->eventid = client->eventid;
 	out->signals = atomic64_read(&client->signals);
 	out->injections = atomic64_read(&client->injections);
-	strscpy(out->vm_name, client->vm->name, sizeof(out->vm_name));
-	strscpy(out->vm_comm, client->vm->comm, sizeof(out->vm_comm));
+	strscpy(out->vm_name, vm->name, sizeof(out->vm_name));
+	strscpy(out->vm_comm, vm->comm, sizeof(out->vm_comm));
 }
 
+/* The first client of @vm whose id is above @id. */
+static struct vb_client *client_above(struct vb_vm *vm, u64 id)
+{
+	struct rb_node *node = vm->clients.rb_node;
+	struct vb_client *client, *found = NULL;
+
+	while (node) {
+		client = rb_entry(node, struct vb_client, of_vm);
+		if (client->id > id) {
+			found = client;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+/* So many clients are described at most while interrupts are off. */
+#define SHOWN_AT_ONCE	8
+
 /**
- * broker_dump - describe clients in the order of their ids
+ * broker_dump - describe clients of a VM in the order of their ids
+ * @vm: the VM.
  * @buf: for the descriptions.
  * @entries: that fit in @buf.
  * @cursor: in: the last id already seen; out: the last one described.
- * @more: out: whether there are clients with a higher id.
- * @gen: out: changes with every change of a slot or client; all of @buf is of this generation.
+ * @more: out: whether the VM has clients with a higher id.
+ * @generation: out: changes with every change of the VM; all of @buf is of this generation.
  *
- * Context: process; may sleep.
- * Return: number of clients described, or -EINTR.
+ * Where the VM changes meanwhile, what was described before that is returned.
+ *
+ * Context: any.
+ * Return: number of clients described.
  */
-int broker_dump(struct vlpi_broker_client *buf, u32 entries, u64 *cursor, bool *more, u64 *gen)
+int broker_dump(struct vb_vm *vm, struct vlpi_broker_client *buf, u32 entries, u64 *cursor,
+		bool *more, u64 *generation)
 {
 	struct vb_client *client;
-	int n = 0;
+	unsigned long flags;
+	unsigned int i;
+	u32 n = 0;
 
-	if (mutex_lock_interruptible(&arbiter))
-		return -EINTR;
-	*more = false;
-	list_for_each_entry(client, &clients, list) {
-		if (client->id <= *cursor)
-			continue;
-		if (n == entries) {
-			*more = true;
-			break;
+	do {
+		raw_spin_lock_irqsave(&vm->lock, flags);
+		if (!n)
+			*generation = vm->generation;
+		client = client_above(vm, *cursor);
+		for (i = 0; client && n < entries && i < SHOWN_AT_ONCE &&
+		     *generation == vm->generation; i++) {
+			*cursor = client->id;
+			client_show(client, &buf[n++]);
+			client = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
 		}
-		client_show(client, &buf[n++]);
-	}
-	if (n)
-		*cursor = buf[n - 1].id;
-	*gen = generation;
-	mutex_unlock(&arbiter);
+		*more = client;
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+	} while (*more && n < entries && i == SHOWN_AT_ONCE);
 	return n;
 }

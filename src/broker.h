@@ -4,127 +4,312 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include <linux/vlpi_broker.h>
 
-struct kthread_worker;
 struct vb_slot;
+struct vb_vm;
 
 /**
- * struct vb_vm - a virtual machine that has clients
+ * struct vb_vm_ops - what the book asks of the one who settles
+ * @kick: something was booked: have the VM settled, soon. Any context; the book's lock may be held.
+ * @pin: hold the VM until broker_is_idle() says that it was let go. The book's lock is held, and a
+ *	client of the VM is booked, so that the VM lives.
+ */
+struct vb_vm_ops {
+	void (*kick)(struct vb_vm *vm);
+	void (*pin)(struct vb_vm *vm);
+};
+
+/* Which clients of a VM are to be looked at again. */
+enum vb_walk {
+	VB_WALK_NONE,
+	VB_WALK_ROUTES,		/* those whose route has changed */
+	VB_WALK_ALL,
+};
+
+/**
+ * struct vb_vm - the book of a virtual machine
  * @id: never used again while the module is loaded.
- * @key: identity of the VM while it has a client; compared, never followed.
- * @list: in the list of VMs.
- * @clients: of this VM, in the order of their ids.
- * @changes: how often something has changed for which @clients are to be arbitrated again; ledger.
- * @seen: value of @changes when @clients were last arbitrated; arbiter's mutex, read without.
+ * @key: identity of the VM; compared, never followed by the arbiter.
  * @pid: of the VMM.
  * @comm: command name of the VMM.
  * @name: KVM's debugfs name.
- * @worker: of fallback.c, serves this VM's waiters; NULL until the VM first has a waiter.
+ * @ops: see there.
+ * @live: irqfds from before the load are taken over: KVM may map no host IRQ but by a grant.
+ * @changed: the guest's tables may have changed since the clients were looked at; set without
+ *	@lock, and cleared by broker_changed() for VB_WALK_ALL.
+ *
+ * All below is for broker.c alone.
+ *
+ * @lock: covers what is below, and clients and slots of this VM; raw.
+ * @clients: by id.
+ * @last_client: the last id given.
+ * @last_place: the last place in a queue given.
+ * @slots: by vINTID.
+ * @spares: slots that are not in use: there are as many slots as clients.
+ * @looks: clients whose route is to be followed again.
+ * @again: turned down for a reason that passes by itself; go back to @looks with broker_retry().
+ * @work: slots that are to be seen to.
+ * @poor: slots that wait for @credit; go back to @work with broker_retry().
+ * @rest: clients that are owed an interrupt.
+ * @signals: clients that were signalled, and are to go to @rest; without @lock.
+ * @walk: which clients are to be looked at, from @walk_next on.
+ * @walk_next: the next client of the walk.
+ * @granting: the client whose grant is under way, or NULL, also where its producer is leaving.
+ * @granted: its host IRQ was mapped; KVM may have unmapped it again by now.
+ * @releases: how often something had been released when the grant began.
+ * @settler: identity of the task that has it under way.
+ * @pinned: the VM is held, for what is left to be done when its last client has gone.
+ * @credit: grants that the VM may have before it has to wait.
+ * @credit_ms: when @credit was last counted.
+ * @booked: how much was booked.
+ * @settled: of it, how much is done; read without @lock.
+ * @generation: changes with every change that a dump shows.
  */
 struct vb_vm {
 	u64 id;
 	const void *key;
-	struct list_head list;
-	struct list_head clients;
-	unsigned int changes;
-	unsigned int seen;
 	int pid;
 	char comm[16];
 	char name[32];
-	struct kthread_worker *worker;
+	const struct vb_vm_ops *ops;
+	bool live;
+	atomic_t changed;
+
+	raw_spinlock_t lock;
+	struct rb_root clients;
+	u32 last_client;
+	u64 last_place;
+	struct rb_root slots;
+	struct list_head spares;
+	struct list_head looks;
+	struct list_head again;
+	struct list_head work;
+	struct list_head poor;
+	struct list_head rest;
+	struct llist_head signals;
+	enum vb_walk walk;
+	struct vb_client *walk_next;
+	struct vb_client *granting;
+	bool granted;
+	u64 releases;
+	const void *settler;
+	bool pinned;
+	u32 credit;
+	u64 credit_ms;
+	u64 booked;
+	u64 settled;
+	u64 generation;
 };
 
 /**
  * struct vb_client - one irqfd, as the arbiter sees it
- * @id: ascending, never used again.
- * @vm: its VM; from broker_add_client() to broker_remove_client().
- * @list: in the list of clients, by @id.
- * @of_vm: in the list of its VM's clients, by @id.
- * @slot: what its route leads to now; RCU for the wake-up.
- * @queue: in the slot's queue.
- * @state: what it is to the slot.
- * @error: errno behind @state, positive.
- * @tried: how many mappings all clients had given up when this one was last turned down.
- * @unsettled: it has to be looked at again though nothing may tell when; for broker_is_due().
+ * @vm: its VM.
+ * @refs: the book has one until broker_remove_client(); the step under way and each list of what is
+ *	owed have others. With the last, client_free() is called.
+ * @target: the vCPU that the vLPI was last mapped to; compared and passed on, never followed.
  * @host_irq: of its producer, 0 without one.
- * @by_irq: in the ledger.
- * @booked: whether @by_irq is in the ledger.
- * @granting: it is about to be the holder: the gate lets its host IRQ through.
- * @revoking: the unmap that the watch is about to see is the broker's own.
- * @raises_inline: while it waits, the wake-up itself raises the vLPI, not the thread.
+ * @mapped_vintid: to which @host_irq was last mapped, 0 where it never was.
+ * @busy: calls of the irqchip for @host_irq that are under way: to be 0 before it may go.
+ * @raises_inline: while it waits, the wake-up itself raises the vLPI.
  * @reassign: its irqfd was assigned before the module was loaded, and could not be taken over.
- * @mapped: it is forwarded: the gate let it through, and the watch has seen no unmap since.
  * @gsi: for show.
  * @devid: for show.
  * @eventid: for show.
+ *
+ * All below is for broker.c alone, under the VM's lock where nothing else is said.
+ *
+ * @id: ascending in its VM, with the VM's id in its upper half; never used again.
+ * @of_vm: in the VM's clients.
+ * @look: in the VM's looks or its again.
+ * @forced_look: its route is to be followed whether it has changed or not.
+ * @wants: vINTID to which its route led when it was last looked at, 0 for none.
+ * @nowhere: errno of that look, where it led to no LPI.
+ * @slot: in which it is; RCU for the wake-up.
+ * @place: in the queue of the slot; less is earlier.
+ * @queue: in the slot's queue, while it waits and can be granted the slot.
+ * @queued: whether @queue is in use.
+ * @state: what it is to the slot.
+ * @error: errno behind @state, positive.
+ * @retry: what it was turned down for may have gone.
+ * @again: it is in the VM's again.
+ * @device: identity of the device of @host_irq, or NULL.
+ * @by_irq: in the table of host IRQs.
+ * @booked: whether @by_irq is in use; not where another client has the number.
+ * @refused: in the table of clients that wait for a release.
+ * @waits_for: the key in that table, 0 where @refused is not in use.
+ * @going: its producer is leaving; nothing is to be mapped for it any more.
+ * @unmapping: a slot counts it as leaving.
+ * @removed: its irqfd is gone.
+ * @mapped: it is forwarded: the gate let it through, and the watch has seen no unmap since.
+ * @revoking: the VM's settler is about to unmap it.
+ * @deleter: identity of the task that is in its broker_del_begin(), and is to unmap it; or NULL.
+ * @signalled: it is in the VM's signals.
+ * @signal: in the VM's signals.
+ * @owed: in the VM's rest, while @owes is not 0.
+ * @owes: which interrupts it is owed.
+ * @lost_of: the slot that has it as the one that held it last.
  * @signals: eventfd signals that the broker served.
  * @injections: interrupts raised for them.
- *
- * @slot, @granting, @revoking and @mapped are written under the ledger's lock as well as the
- * arbiter's mutex, except that the watch clears @mapped under the ledger's alone.
  */
 struct vb_client {
-	u64 id;
 	struct vb_vm *vm;
-	struct list_head list;
-	struct list_head of_vm;
-	struct vb_slot __rcu *slot;
-	struct list_head queue;
-	enum vlpi_broker_state state;
-	int error;
-	int tried;
-	bool unsettled;
+	refcount_t refs;
+	const void *target;
 	u32 host_irq;
-	struct hlist_node by_irq;
-	bool booked;
-	bool granting;
-	bool revoking;
+	u32 mapped_vintid;
+	atomic_t busy;
 	bool raises_inline;
 	bool reassign;
-	bool mapped;
 	u32 gsi;
 	u32 devid;
 	u32 eventid;
+
+	u64 id;
+	struct rb_node of_vm;
+	struct list_head look;
+	bool forced_look;
+	u32 wants;
+	int nowhere;
+	struct vb_slot __rcu *slot;
+	u64 place;
+	struct rb_node queue;
+	bool queued;
+	enum vlpi_broker_state state;
+	int error;
+	bool retry;
+	bool again;
+	const void *device;
+	struct hlist_node by_irq;
+	bool booked;
+	struct hlist_node refused;
+	unsigned long waits_for;
+	bool going;
+	bool unmapping;
+	bool removed;
+	bool mapped;
+	bool revoking;
+	const void *deleter;
+	atomic_t signalled;
+	struct llist_node signal;
+	struct list_head owed;
+	unsigned int owes;
+	struct vb_slot *lost_of;
 	atomic64_t signals;
 	atomic64_t injections;
 };
 
-struct vb_vm *broker_vm_new(const void *key, int pid, const char *comm, const char *name);
-int broker_add_client(struct vb_client *client, struct vb_vm *new_vm);
-struct vb_vm *broker_remove_client(struct vb_client *client);
-void broker_vm_free(struct vb_vm *vm);
+/**
+ * enum vb_todo - what is to be done next for a VM
+ * @VB_NOTHING: the VM is settled, or waits for something.
+ * @VB_LOOK: follow the route of the client. Outcome: 0 and the vINTID; an errno where it leads to
+ *	no LPI (-EPROTONOSUPPORT: it is no MSI); or VB_UNCHANGED.
+ * @VB_GRANT: map the host IRQ of the client to the vLPI. Outcome: 0 or an errno; -EREMCHG where the
+ *	route leads elsewhere by now. What counts is what has passed the gate.
+ * @VB_REVOKE: unmap the host IRQ of the client, which can't fail.
+ * @VB_AIM: KVM has unmapped the host IRQ of the client: see that it reaches a CPU.
+ * @VB_RAISE: send the client's MSI: that of its route, or where @granted that of its last grant.
+ *
+ * The outcome of each may be -EWOULDBLOCK: the VM's own locks are taken; it is to be tried again.
+ * That is the number of -EAGAIN, too.
+ */
+enum vb_todo {
+	VB_NOTHING,
+	VB_LOOK,
+	VB_GRANT,
+	VB_REVOKE,
+	VB_AIM,
+	VB_RAISE,
+};
 
-void broker_add_producer(struct vb_client *client, u32 host_irq);
-void broker_del_producer(struct vb_client *client);
-void broker_rearbitrate(void (*has_waiter)(struct vb_vm *vm));
-void broker_routes_changed(const void *vm_key, void (*has_waiter)(struct vb_vm *vm));
-bool broker_is_unsettled(void);
+/* Outcome of VB_LOOK: the route is as it was, and need not be followed. */
+#define VB_UNCHANGED	1
 
-bool broker_is_served(struct vb_client *client);
-bool broker_raise(struct vb_client *client);
-bool broker_is_due(struct vb_client *client);
+/**
+ * struct vb_step - one thing to be done
+ * @todo: what.
+ * @client: for which; broker_done() drops the reference that comes with it.
+ * @host_irq: of the client at that moment.
+ * @vintid: in: where the client's slot is; of VB_LOOK out: where its route leads.
+ * @forced: VB_LOOK: follow the route also where it has not changed.
+ * @granted: VB_RAISE: by the route of the last grant.
+ * @signal: VB_RAISE: for a signal, too.
+ * @poor: VB_NOTHING: a grant waits for credit; broker_retry() is to be called in a few ms.
+ * @again: VB_NOTHING: a grant was turned down for what passes by itself; broker_retry() is to be
+ *	called, after a time that doubles.
+ * @booked: VB_NOTHING: how much was booked when this was said.
+ */
+struct vb_step {
+	enum vb_todo todo;
+	struct vb_client *client;
+	u32 host_irq;
+	u32 vintid;
+	bool forced;
+	bool granted;
+	bool signal;
+	bool poor;
+	bool again;
+	u64 booked;
+};
+
+/* What happens to a VM, its irqfds and host IRQs: booked, and done by whoever settles. */
+void broker_vm_init(struct vb_vm *vm);
+struct vb_slot *broker_slot_new(void);
+void broker_slot_free(struct vb_slot *slot);
+void broker_add_client(struct vb_client *client, struct vb_slot *spare);
+struct vb_slot *broker_remove_client(struct vb_client *client);
+void broker_add_producer(struct vb_client *client, u32 host_irq, const void *device);
+bool broker_del_begin(struct vb_client *client, const void *task, bool *mapped);
+void broker_del_end(struct vb_client *client);
+void broker_changed(struct vb_vm *vm, enum vb_walk which);
+bool broker_is_there(struct vb_client *client);
+void broker_set_reassign(struct vb_client *client);
+void broker_put_client(struct vb_client *client);
+
+/* Settling. */
+void broker_next(struct vb_vm *vm, const void *settler, u64 now_ms, struct vb_step *step);
+void broker_done(struct vb_vm *vm, struct vb_step *step, int ret);
+void broker_retry(struct vb_vm *vm);
+bool broker_begin(struct vb_vm *vm);
+bool broker_is_idle(struct vb_vm *vm);
+
+/* Signals. */
+void broker_inject(struct vb_client *client);
+bool broker_signal(struct vb_client *client);
 void broker_count_signal(struct vb_client *client);
-struct vb_slot *broker_lock_slot(struct vb_client *client);
-void broker_unlock_slot(struct vb_slot *slot);
+struct vb_client *broker_next_signal(struct vb_vm *vm);
+void broker_owe(struct vb_client *client);
+bool broker_raise(struct vb_client *client);
 void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how);
 
-int broker_gate(u32 host_irq, const void *vm_key, u32 vintid, bool forwarded);
-void broker_gate_failed(u32 host_irq);
-bool broker_unmapped(u32 host_irq);
-bool broker_knows(const void *vm_key);
-bool broker_vm_changed(const void *vm_key);
-void broker_count_forced_unmap(u32 host_irq);
+/* What KVM and the irqchip do. */
+int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, const void *target,
+		bool forwarded, struct vb_client **client);
+void broker_gate_done(struct vb_client *client, int ret);
+bool broker_unmap_begin(u32 host_irq, const void *task, struct vb_client **client);
+void broker_unmap_end(struct vb_client *client);
+void broker_count_forced_unmap(struct vb_client *client, u32 host_irq);
 void broker_count_repair(void);
 
+/* Loading, unloading, and what /dev/vlpi_broker shows. */
 void broker_set_live(bool on);
 bool broker_is_booked(u32 host_irq);
 void broker_count_dead_stray(void);
 void broker_info(struct vlpi_broker_info *info);
-int broker_dump(struct vlpi_broker_client *buf, u32 entries, u64 *cursor, bool *more,
-		u64 *generation);
+int broker_dump(struct vb_vm *vm, struct vlpi_broker_client *buf, u32 entries, u64 *cursor,
+		bool *more, u64 *generation);
+
+/* Below the arbiter: its_shim.c and proxy.c. */
+bool shim_is_forwarded(u32 host_irq);
+bool shim_is_leaving(struct vb_client *client);
+bool shim_raise_through(struct vb_client *holder);
+void client_free(struct vb_client *client);
 
 #endif /* VLPI_BROKER_BROKER_H */

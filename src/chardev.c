@@ -26,6 +26,7 @@
 #include "broker.h"
 #include "chardev.h"
 #include "event_ring.h"
+#include "vm.h"
 
 #define DUMP_MAX 4096
 /* How many events read() copies at once, by way of the stack. */
@@ -84,13 +85,32 @@ static int copy_entries(void __user *to, size_t entry_size, const struct vlpi_br
 	return 0;
 }
 
+/* Clients of the first VM that has any above the cursor. An id begins with that of its VM. */
+static u32 dump_clients(struct vlpi_broker_dump *dump, struct vlpi_broker_client *buf, u32 entries)
+{
+	u64 vm_id = dump->cursor >> 32;
+	struct vm *vm, *next;
+	bool more = false;
+	u32 n = 0;
+
+	dump->generation = 0;
+	for (vm = vm_next(vm_id ? vm_id - 1 : 0); vm && !n; vm = next) {
+		n = broker_dump(&vm->book, buf, entries, &dump->cursor, &more, &dump->generation);
+		next = vm_next(vm->book.id);
+		vm_put(vm);
+	}
+	dump->more = more || vm;
+	if (vm)
+		vm_put(vm);
+	return n;
+}
+
 static int dump_ioctl(void __user *arg)
 {
 	struct vlpi_broker_client *buf;
 	struct vlpi_broker_dump dump;
 	struct head head;
 	u32 entries;
-	bool more;
 	int ret;
 
 	ret = fetch_head(&head, VLPI_BROKER_DUMP_SIZE_VER1, arg);
@@ -108,12 +128,8 @@ static int dump_ioctl(void __user *arg)
 	buf = kvcalloc(entries, sizeof(*buf), GFP_KERNEL_ACCOUNT);
 	if (!buf)
 		return -ENOMEM;
-	ret = broker_dump(buf, entries, &dump.cursor, &more, &dump.generation);
-	if (ret >= 0) {
-		dump.nr_entries = ret;
-		dump.more = more;
-		ret = copy_entries(u64_to_user_ptr(dump.buf), dump.entry_size, buf, ret);
-	}
+	dump.nr_entries = dump_clients(&dump, buf, entries);
+	ret = copy_entries(u64_to_user_ptr(dump.buf), dump.entry_size, buf, dump.nr_entries);
 	kvfree(buf);
 	return ret ?: answer(arg, head.size, &dump, sizeof(dump));
 }

@@ -21,7 +21,6 @@
 #include <linux/irqbypass.h>
 #include <linux/irqchip/arm-gic-v3.h>
 #include <linux/irqnr.h>
-#include <linux/kthread.h>
 #include <linux/kvm_host.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -71,8 +70,7 @@ static __always_inline void compat_ftrace_redirect(struct ftrace_regs *fregs, vo
 #endif
 
 /*
- * Registration with irqbypass by an opaque identity: the eventfd of an irqfd, or any address of our
- * own for the private pair of run_locked() in irqbypass_hook.c. No kernel dereferences it.
+ * Registration with irqbypass by an opaque identity: the eventfd of an irqfd.
  */
 static inline int compat_register_consumer(struct irq_bypass_consumer *cons, void *identity)
 {
@@ -81,16 +79,6 @@ static inline int compat_register_consumer(struct irq_bypass_consumer *cons, voi
 	return irq_bypass_register_consumer(cons);
 #else
 	return irq_bypass_register_consumer(cons, identity);
-#endif
-}
-
-static inline int compat_register_producer(struct irq_bypass_producer *prod, void *identity)
-{
-#if PROBE_IRQBYPASS_TOKEN
-	prod->token = identity;
-	return irq_bypass_register_producer(prod);
-#else
-	return irq_bypass_register_producer(prod, identity, 0);
 #endif
 }
 
@@ -114,12 +102,10 @@ static inline unsigned int compat_nr_irqs(void)
 }
 
 /*
- * How the LPIs of a VM are walked, and what keeps them from being freed meanwhile. An LPI's
- * irq_lock nests inside.
+ * How an LPI of a VM is found, and what keeps it from being freed meanwhile. Its irq_lock nests
+ * inside.
  */
 #if PROBE_LPI_LIST
-#define compat_for_each_lpi(dist, irq) \
-	list_for_each_entry(irq, &(dist)->lpi_list_head, lpi_list)
 static inline unsigned long compat_lpis_lock(struct vgic_dist *dist)
 {
 	unsigned long flags;
@@ -132,10 +118,17 @@ static inline void compat_lpis_unlock(struct vgic_dist *dist, unsigned long flag
 {
 	raw_spin_unlock_irqrestore(&dist->lpi_list_lock, flags);
 }
+
+static inline struct vgic_irq *compat_find_lpi(struct vgic_dist *dist, u32 intid)
+{
+	struct vgic_irq *irq;
+
+	list_for_each_entry(irq, &dist->lpi_list_head, lpi_list)
+		if (irq->intid == intid)
+			return irq;
+	return NULL;
+}
 #else
-#define compat_for_each_lpi(dist, irq) \
-	for (unsigned long _index = 0; \
-	     (irq = xa_find(&(dist)->lpi_xa, &_index, ULONG_MAX, XA_PRESENT)); _index++)
 static inline unsigned long compat_lpis_lock(struct vgic_dist *dist)
 {
 	unsigned long flags;
@@ -149,6 +142,11 @@ static inline void compat_lpis_unlock(struct vgic_dist *dist, unsigned long flag
 {
 	local_irq_restore(flags);
 	rcu_read_unlock();
+}
+
+static inline struct vgic_irq *compat_find_lpi(struct vgic_dist *dist, u32 intid)
+{
+	return xa_load(&dist->lpi_xa, intid);
 }
 #endif
 
@@ -165,16 +163,8 @@ static inline bool compat_kvm_get_safe(struct kvm *kvm)
 /* KVM finds the vLPI to unmap by the route and the guest's tables, else by the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
 
-static inline void compat_unset_forwarding(typeof(kvm_vgic_v4_unset_forwarding) *unset,
-					   struct kvm *kvm, int host_irq)
-{
-#if !PROBE_UNSET_BY_ROUTE
-	(*unset)(kvm, host_irq);
-#endif
-}
-
 /* Has the guest LPIs enabled on this vCPU's redistributor? */
-static inline bool compat_lpis_enabled(struct kvm_vcpu *vcpu)
+static inline bool compat_lpis_enabled(const struct kvm_vcpu *vcpu)
 {
 #if PROBE_LPIS_ENABLED_CTLR
 	return atomic_read(&vcpu->arch.vgic_cpu.ctlr) == GICR_CTLR_ENABLE_LPIS;
@@ -216,11 +206,6 @@ static inline void compat_set_affinity(compat_set_affinity_t *set, u32 host_irq,
 #else
 #define compat_unmap_t		void
 #define COMPAT_UNMAP_DONE
-#endif
-
-/* From 6.14 kthread_create_worker() leaves the worker asleep, and kthread_run_worker() wakes it. */
-#ifndef kthread_run_worker
-#define kthread_run_worker kthread_create_worker
 #endif
 
 #endif /* VLPI_BROKER_COMPAT_H */

@@ -4,17 +4,13 @@
 
 #include <linux/types.h>
 
+struct kvm_kernel_irqfd;
 struct vb_proxy;
-struct vb_vm;
 
 extern bool fallback_inline;
-extern int fallback_nice;
 
-void fallback_init(void (*kick)(void));
 void fallback_take(struct vb_proxy *proxy);
+struct vb_proxy *fallback_proxy(const struct kvm_kernel_irqfd *irqfd);
 void fallback_choose(struct vb_proxy *proxy);
-void fallback_prepare(struct vb_vm *vm);
-void fallback_flush(struct vb_proxy *proxy);
-void fallback_end(struct vb_vm *vm);
 
 #endif /* VLPI_BROKER_FALLBACK_H */

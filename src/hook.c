@@ -38,7 +38,7 @@
 #include "compat.h"
 #include "hook.h"
 
-/* Tasks and CPUs that are inside a replacement, which may sleep: its text has to stay meanwhile. */
+/* Tasks and CPUs that are inside a replacement: its text has to stay meanwhile. */
 static atomic_t hook_inside = ATOMIC_INIT(0);
 
 /**
@@ -62,11 +62,23 @@ void hook_leave(void)
 }
 
 /**
+ * hook_put - to be called last in a replacement that may sleep
+ *
+ * Context: process.
+ */
+void hook_put(void)
+{
+	atomic_dec(&hook_inside);
+	module_put(THIS_MODULE);
+}
+
+/**
  * hook_drain - wait until no CPU and no task is in a replacement any more
  *
- * To be called when all hooks have been removed. The count covers a caller that sleeps inside;
- * synchronize_rcu_tasks() covers the few instructions before hook_enter() and after hook_leave(),
- * in which a task can be preempted but does not sleep by itself.
+ * To be called when all hooks have been removed. The count covers who sleeps inside, which
+ * there is only where the load fails half-way: the module is not unloaded before hook_put().
+ * synchronize_rcu_tasks() covers the few instructions before hook_enter() and after hook_leave() or
+ * hook_put(), in which a task can be preempted but does not sleep by itself.
  *
  * Context: process; may sleep.
  */
@@ -171,10 +183,15 @@ static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip, str
 	unsigned int i;
 
 	for (i = 0; i < set->nr; i++) {
-		unsigned long entry = hook_entry(&set->hooks[i]);
+		const struct hook *hook = &set->hooks[i];
+		unsigned long entry = hook_entry(hook);
 
-		if (ip - entry < 4 * AARCH64_INSN_SIZE && !take_own_call(entry))
-			compat_ftrace_redirect(regs, set->hooks[i].replacement);
+		if (ip - entry >= 4 * AARCH64_INSN_SIZE || take_own_call(entry))
+			continue;
+		/* The module is being unloaded: the kernel function is called as it was before. */
+		if (hook->sleeps && !try_module_get(THIS_MODULE))
+			continue;
+		compat_ftrace_redirect(regs, hook->replacement);
 	}
 }
 

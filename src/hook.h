@@ -11,11 +11,15 @@
  * @addr: of a pointer to the kernel function.
  * @replacement: called in its place, with its arguments. Begins with hook_enter() and ends with
  *	hook_leave(), and reaches the kernel function by hook_real().
+ * @sleeps: @replacement may sleep, perhaps for as long as somebody's VMM likes. It has a reference
+ *	to the module, and ends with hook_put() in place of hook_leave(): the module is not unloaded
+ *	meanwhile, and nobody who tries that waits.
  */
 struct hook {
 	const char *name;
 	void *addr;
 	void *replacement;
+	bool sleeps;
 };
 
 /**
@@ -79,6 +83,7 @@ int hook_install(struct hook_set *set);
 void hook_remove(struct hook_set *set);
 void hook_enter(void);
 void hook_leave(void);
+void hook_put(void);
 void hook_drain(void);
 
 int hook_borrow(const struct hook_symbol *symbols, unsigned int nr);

@@ -4,33 +4,27 @@
  *
  * KVM registers a consumer for each irqfd, and irqbypass connects it with the producer of the same
  * eventfd. The calls that register and unregister a consumer are redirected here. For a consumer of
- * KVM's our own is registered in its place, with the same identity. KVM's stays behind it, and its
- * callbacks are called for the holder only. An error of irqbypass goes to KVM as it is.
+ * KVM's our own is registered in its place, with the same identity; KVM's is never registered. An
+ * error of irqbypass goes to KVM as it is.
  *
- * The proxy's add_producer returns 0 for a waiter as well: at an error irqbypass forgets the pair,
- * and would not tell when the producer leaves. A proxy has no stop and start, so that waiters come
- * and go without halting the guest; the shim halts it for a grant or a revoke.
+ * irqbypass calls back under a mutex that it has for the whole host, so the callbacks only book.
+ * add_producer returns 0 for a waiter as well: at an error irqbypass forgets the pair, and would
+ * not tell when the producer leaves. del_producer of a host IRQ that is mapped unmaps it: the
+ * producer's driver may free it next. Up to 6.12 that takes the VM's its_lock, as it does without
+ * this module.
  *
- * Work outside a callback (a route changed, the guest mapped an EventID) needs irqbypass's mutex,
- * or a producer could go while its client is arbitrated. The mutex is private to irqbypass, so a
- * pair of our own is connected, whose add_producer does the work and then returns an error: then
- * irqbypass keeps nothing and logs nothing.
- *
- * Irqfds that were assigned before the module was loaded are taken over: their consumers are
- * unregistered, which unmaps them, and then registered anew as if KVM had just done so.
- *
- * Each proxy holds a reference to the module, so it can't be unloaded while an irqfd is assigned.
+ * KVM registers the consumer inside kvm->irq_srcu, for which the end of every irqfd of the host may
+ * have to wait. So the proxy is allocated before KVM_IRQFD goes into KVM, and found here by the
+ * task.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/dcache.h>
+#include <linux/hash.h>
 #include <linux/irqbypass.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
 #include "broker.h"
 #include "compat.h"
@@ -39,9 +33,7 @@
 #include "irqbypass_hook.h"
 #include "its_shim.h"
 #include "proxy.h"
-
-/* Keeps KVM from registering an irqfd while it is being taken over. */
-static DEFINE_MUTEX(register_lock);
+#include "vm.h"
 
 static struct kvm_kernel_irqfd *irqfd_of(struct irq_bypass_consumer *kvm_cons)
 {
@@ -58,155 +50,272 @@ static void real_unregister_consumer(struct irq_bypass_consumer *cons)
 	hook_real(irq_bypass_unregister_consumer, irq_bypass_unregister_consumer(cons));
 }
 
-/* --- coming back to unsettled clients -------------------------------------------------------- */
-
-/* Delays between looks at unsettled clients: a vLPI is not to be idle for more than 100 ms. */
-#define FIRST_LOOK_MS	10U
-#define LAST_LOOK_MS	80U
-
-static struct workqueue_struct *kick_wq;
-static void kick_work(struct work_struct *work);
-static DECLARE_DELAYED_WORK(kick, kick_work);
-/* Whether bypass_kick() was called since the last look. */
-static atomic_t kicked = ATOMIC_INIT(0);
-/* Private to kick_work(). */
-static unsigned int look_ms = FIRST_LOOK_MS;
-
-/**
- * bypass_kick - have the clients of changed VMs, and unsettled ones, arbitrated again, soon
- *
- * Context: any.
- */
-void bypass_kick(void)
-{
-	atomic_set(&kicked, 1);
-	mod_delayed_work(kick_wq, &kick, 0);
-}
-
-/* While no client is unsettled, nothing is queued and no timer runs. */
-static void come_back(void)
-{
-	if (broker_is_unsettled())
-		queue_delayed_work(kick_wq, &kick, msecs_to_jiffies(FIRST_LOOK_MS));
-}
-
 /* --- the proxy ------------------------------------------------------------------------------- */
 
 static int proxy_add_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
 {
 	struct vb_proxy *proxy = container_of(cons, struct vb_proxy, consumer);
 
-	proxy->prod = prod;
 	fallback_choose(proxy);
-	broker_add_producer(&proxy->client, prod->irq);
-	if (proxy->client.state != VLPI_BROKER_HOLDER && !proxy->client.raises_inline)
-		fallback_prepare(proxy->client.vm);
-	come_back();
+	shim_note_producer(proxy, prod->irq);
+	broker_add_producer(&proxy->client, prod->irq, shim_device(prod->irq));
 	return 0;
 }
 
+/* What is unmapped is the host IRQ that was booked: irqbypass may name another producer. */
 static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
 {
 	struct vb_proxy *proxy = container_of(cons, struct vb_proxy, consumer);
+	struct vb_client *client = &proxy->client;
+	u32 host_irq = client->host_irq;
+	bool mapped;
+	int what;
 
-	broker_del_producer(&proxy->client);
-	proxy->prod = NULL;
-	come_back();
+	if (!broker_del_begin(client, current, &mapped))
+		return;
+	if (mapped) {
+		shim_halt(proxy->vm->kvm);
+		what = shim_revoke(client, true);
+		if (what & SHIM_FORCED)
+			broker_count_forced_unmap(client, host_irq);
+		if (what & SHIM_REPAIRED)
+			broker_count_repair();
+		shim_resume(proxy->vm->kvm);
+	} else if (client->mapped_vintid) {
+		/* KVM may have unmapped it just now. */
+		shim_wait_until_free(client);
+		shim_aim(host_irq);
+	}
+	broker_del_end(client);
 }
 
-static struct vb_vm *vm_record(struct kvm *kvm)
+static void proxy_free_rcu(struct rcu_head *rcu)
 {
-	char comm[TASK_COMM_LEN] = "";
-	struct task_struct *vmm;
-
-	rcu_read_lock();
-	vmm = pid_task(find_pid_ns(kvm->userspace_pid, &init_pid_ns), PIDTYPE_PID);
-	if (vmm)
-		get_task_comm(comm, vmm);
-	rcu_read_unlock();
-	return broker_vm_new(kvm, kvm->userspace_pid, comm,
-			     IS_ERR_OR_NULL(kvm->debugfs_dentry) ? "" :
-			     (const char *)kvm->debugfs_dentry->d_name.name);
+	kfree(container_of(rcu, struct vb_proxy, rcu));
 }
 
-static void proxy_free(struct vb_proxy *proxy)
+/**
+ * client_free - the last reference to a client is gone
+ * @client: of a proxy.
+ *
+ * Context: any.
+ */
+void client_free(struct vb_client *client)
 {
-	kfree_rcu(proxy, rcu);
-	module_put(THIS_MODULE);
+	struct vb_proxy *proxy = proxy_of(client);
+
+	vm_put(proxy->vm);
+	call_rcu(&proxy->rcu, proxy_free_rcu);
 }
 
-static void proxy_end(struct vb_proxy *proxy)
-{
-	struct vb_vm *vm;
-
-	vm = broker_remove_client(&proxy->client);
-	if (vm)
-		fallback_end(vm);
-	broker_vm_free(vm);
-	proxy_erase(proxy);
-	proxy_free(proxy);
-}
-
-/* A proxy that serves @irqfd's signals already, and is not registered yet; NULL without memory. */
-static struct vb_proxy *proxy_new(struct kvm_kernel_irqfd *irqfd)
+/* A proxy that belongs to no irqfd yet, and its slot; NULL without memory. */
+static struct vb_proxy *proxy_new(struct vm *vm)
 {
 	struct vb_proxy *proxy;
-	struct vb_vm *vm;
 
-	if (!try_module_get(THIS_MODULE))
+	proxy = kzalloc(sizeof(*proxy), GFP_KERNEL_ACCOUNT);
+	if (!proxy)
 		return NULL;
-	proxy = kzalloc(sizeof(*proxy), GFP_KERNEL);
-	vm = vm_record(irqfd->kvm);
-	if (!proxy || !vm) {
+	proxy->spare = broker_slot_new();
+	if (!proxy->spare) {
 		kfree(proxy);
-		broker_vm_free(vm);
-		module_put(THIS_MODULE);
 		return NULL;
 	}
-	proxy->irqfd = irqfd;
-	proxy->kvm = irqfd->kvm;
-	proxy->client.gsi = irqfd->gsi;
+	refcount_set(&proxy->client.refs, 1);
+	proxy->vm = vm;
+	vm_get(vm);
+	proxy->client.vm = &vm->book;
 	proxy->consumer.add_producer = proxy_add_producer;
 	proxy->consumer.del_producer = proxy_del_producer;
-	if (!broker_add_client(&proxy->client, vm))
-		broker_vm_free(vm);
-	proxy_insert(proxy);
-	fallback_take(proxy);
 	return proxy;
 }
 
-static int proxy_register(struct vb_proxy *proxy)
+static void proxy_free_unused(struct vb_proxy *proxy)
+{
+	if (!proxy)
+		return;
+	broker_slot_free(proxy->spare);
+	broker_put_client(&proxy->client);
+}
+
+/* From here on the proxy serves the irqfd's signals. */
+static void proxy_begin(struct vb_proxy *proxy, struct kvm_kernel_irqfd *irqfd)
+{
+	proxy->irqfd = irqfd;
+	proxy->client.gsi = irqfd->gsi;
+	shim_note_route(proxy);
+	broker_add_client(&proxy->client, proxy->spare);
+	proxy->spare = NULL;
+	fallback_take(proxy);
+}
+
+/* The end of an irqfd: its wait-queue entry is gone. */
+static void proxy_end(struct vb_proxy *proxy)
+{
+	if (proxy->registered)
+		real_unregister_consumer(&proxy->consumer);
+	broker_slot_free(broker_remove_client(&proxy->client));
+}
+
+/**
+ * bypass_register - register our consumer in the place of KVM's
+ * @proxy: of the irqfd.
+ *
+ * A proxy that irqbypass refuses still serves the irqfd's signals.
+ *
+ * Context: process; may sleep.
+ * Return: 0 or irqbypass's errno.
+ */
+int bypass_register(struct vb_proxy *proxy)
 {
 	int ret;
 
 	ret = real_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
-	/* A proxy that irqbypass refused still serves the irqfd's signals. */
 	proxy->registered = !ret;
 	return ret;
 }
 
+/* --- prepared proxies ------------------------------------------------------------------------ */
+
+#define PREPARED_BITS	6
+
+static DEFINE_RAW_SPINLOCK(prepared_lock); /* covers all */
+static struct hlist_head all_prepared[1 << PREPARED_BITS];
+
+static struct hlist_head *prepared_of(const struct task_struct *task)
+{
+	return &all_prepared[hash_ptr(task, PREPARED_BITS)];
+}
+
+/**
+ * bypass_prepare - have a proxy ready for the irqfd that this task is about to assign
+ * @prepared: the caller's, until bypass_done().
+ * @vm: the VM.
+ *
+ * Context: process; may sleep; memory is charged to the caller's cgroup.
+ */
+void bypass_prepare(struct bypass_prepared *prepared, struct vm *vm)
+{
+	unsigned long flags;
+
+	prepared->task = current;
+	prepared->vm = vm;
+	prepared->inject = false;
+	prepared->proxy = proxy_new(vm);
+	raw_spin_lock_irqsave(&prepared_lock, flags);
+	hlist_add_head(&prepared->node, prepared_of(current));
+	raw_spin_unlock_irqrestore(&prepared_lock, flags);
+}
+
+/**
+ * bypass_done - undo bypass_prepare()
+ * @prepared: whether its proxy was used or not.
+ *
+ * Context: process.
+ */
+void bypass_done(struct bypass_prepared *prepared)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&prepared_lock, flags);
+	hlist_del(&prepared->node);
+	raw_spin_unlock_irqrestore(&prepared_lock, flags);
+	proxy_free_unused(prepared->proxy);
+}
+
+/**
+ * bypass_inject_when_assigned - an irqfd that has no proxy yet is owed an interrupt
+ * @kvm: its VM.
+ *
+ * KVM queues an injection for an eventfd that counts already when its irqfd is assigned. Which task
+ * does that is not known, so all that are assigning irqfds of this VM just now raise theirs once.
+ *
+ * Context: process.
+ * Return: whether there is one; then KVM need not inject.
+ */
+bool bypass_inject_when_assigned(struct kvm *kvm)
+{
+	struct bypass_prepared *prepared;
+	unsigned long flags;
+	bool found = false;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&prepared_lock, flags);
+	for (i = 0; i < ARRAY_SIZE(all_prepared); i++) {
+		hlist_for_each_entry(prepared, &all_prepared[i], node) {
+			if (prepared->vm->kvm != kvm || !prepared->proxy)
+				continue;
+			prepared->inject = true;
+			found = true;
+		}
+	}
+	raw_spin_unlock_irqrestore(&prepared_lock, flags);
+	return found;
+}
+
+/* What this task has prepared, or NULL. It is on the task's own stack. */
+static struct bypass_prepared *find_prepared(void)
+{
+	struct bypass_prepared *prepared, *found = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&prepared_lock, flags);
+	hlist_for_each_entry(prepared, prepared_of(current), node) {
+		if (prepared->task == current) {
+			found = prepared;
+			break;
+		}
+	}
+	raw_spin_unlock_irqrestore(&prepared_lock, flags);
+	return found;
+}
+
+/* The proxy is the irqfd's now. Returns whether that is owed an interrupt. */
+static bool use_prepared(struct bypass_prepared *prepared)
+{
+	unsigned long flags;
+	bool inject;
+
+	raw_spin_lock_irqsave(&prepared_lock, flags);
+	prepared->proxy = NULL;
+	inject = prepared->inject;
+	raw_spin_unlock_irqrestore(&prepared_lock, flags);
+	return inject;
+}
+
 /* --- the hooks ------------------------------------------------------------------------------- */
 
-/* KVM registers the consumer of an irqfd that it is assigning, under kvm->irq_srcu. */
-static int register_kvm_consumer(struct irq_bypass_consumer *cons, void *identity)
+/*
+ * KVM registers the consumer of an irqfd that it is assigning. Without a proxy it is registered
+ * nowhere for now: its producer connects with nothing, and KVM serves it in software. It is taken
+ * over when there is memory, or when the module, which was loaded meanwhile, takes over the VM.
+ */
+static int register_kvm_consumer(struct kvm_kernel_irqfd *irqfd)
 {
-	struct vb_proxy *proxy;
-	int ret;
+	struct bypass_prepared *prepared = find_prepared();
+	struct vb_proxy *taken;
+	int ret = 0;
 
-	mutex_lock(&register_lock);
-	proxy = proxy_find(irqfd_of(cons));
-	if (proxy) {
-		/* Taken over after KVM had put it on its list, and before KVM came here. */
-		ret = proxy->registered ? 0 : -EBUSY;
-	} else {
-		proxy = proxy_new(irqfd_of(cons));
-		/* Without a proxy the gate refuses the host IRQ, and KVM serves it in software. */
-		ret = proxy ? proxy_register(proxy) : real_register_consumer(cons, identity);
-	}
-	mutex_unlock(&register_lock);
-	if (!proxy)
-		pr_warn_ratelimited("an irqfd of process %d is not brokered (no memory, or unloading)\n",
+	if (!prepared)
+		return 0;
+	if (!prepared->proxy) {
+		pr_warn_ratelimited("no memory for an irqfd of process %d: it works in software for now\n",
 				    task_tgid_nr(current));
+		vm_take_over(prepared->vm);
+		return 0;
+	}
+	mutex_lock(&prepared->vm->register_lock);
+	/* Taken over after KVM had put it on its list, and before KVM came here? */
+	taken = fallback_proxy(irqfd);
+	if (taken) {
+		ret = taken->registered ? 0 : -EBUSY;
+	} else {
+		proxy_begin(prepared->proxy, irqfd);
+		ret = bypass_register(prepared->proxy);
+		if (use_prepared(prepared))
+			broker_inject(&fallback_proxy(irqfd)->client);
+	}
+	mutex_unlock(&prepared->vm->register_lock);
 	return ret;
 }
 
@@ -217,257 +326,75 @@ static int register_consumer(COMPAT_REGISTER_PARAMS)
 
 	hook_enter();
 	if (identity && shim_is_kvm_consumer(cons))
-		ret = register_kvm_consumer(cons, identity);
+		ret = register_kvm_consumer(irqfd_of(cons));
 	else
 		ret = real_register_consumer(cons, identity);
-	hook_leave();
+	hook_put();
 	return ret;
 }
 
-/*
- * KVM shuts an irqfd down. Its wait-queue entry is gone already, but an injection may be queued,
- * and is done first. irqbypass's mutex is not held.
- */
+/* KVM shuts an irqfd down. Its wait-queue entry is gone. irqbypass's mutex is not held. */
 static void unregister_consumer(struct irq_bypass_consumer *cons)
 {
 	struct vb_proxy *proxy;
 
 	hook_enter();
-	proxy = shim_is_kvm_consumer(cons) ? proxy_find(irqfd_of(cons)) : NULL;
-	if (proxy) {
-		fallback_flush(proxy);
-		if (proxy->registered)
-			real_unregister_consumer(&proxy->consumer);
+	proxy = shim_is_kvm_consumer(cons) ? fallback_proxy(irqfd_of(cons)) : NULL;
+	if (proxy)
 		proxy_end(proxy);
-	} else {
+	else
 		real_unregister_consumer(cons);
-	}
-	hook_leave();
+	hook_put();
 }
 
 static void *const real_register = irq_bypass_register_consumer;
 static void *const real_unregister = irq_bypass_unregister_consumer;
 
 static const struct hook unregister_hook = {
-	"irq_bypass_unregister_consumer", (void *)&real_unregister, unregister_consumer
+	"irq_bypass_unregister_consumer", (void *)&real_unregister, unregister_consumer, true
 };
 
 static const struct hook register_hook = {
-	"irq_bypass_register_consumer", (void *)&real_register, register_consumer
+	"irq_bypass_register_consumer", (void *)&real_register, register_consumer, true
 };
 
 /* Two sets, for their order: a consumer that we registered is not to be unregistered by KVM. */
 static struct hook_set unregister_set = { .hooks = &unregister_hook, .nr = 1 };
 static struct hook_set register_set = { .hooks = &register_hook, .nr = 1 };
 
-/* --- work under irqbypass's mutex ------------------------------------------------------------ */
+/* --- what was there before the module -------------------------------------------------------- */
 
-struct locked_work {
-	struct irq_bypass_consumer cons;
-	struct irq_bypass_producer prod;
-	void (*fn)(const void *arg);
-	const void *arg;
-	bool done;
-};
-
-static int locked_add_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
+/**
+ * bypass_is_to_be_taken - was this irqfd assigned before the module was loaded?
+ * @irqfd: on KVM's list.
+ *
+ * Context: any.
+ * Return: whether it has no proxy.
+ */
+bool bypass_is_to_be_taken(struct kvm_kernel_irqfd *irqfd)
 {
-	struct locked_work *work = container_of(cons, struct locked_work, cons);
-
-	work->fn(work->arg);
-	work->done = true;
-	return -ECANCELED;
-}
-
-static void locked_del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_producer *prod)
-{
-	/* Never called, since add_producer fails; irqbypass insists on a callback. */
-}
-
-/* Call @fn under irqbypass's mutex. Returns 0, or irqbypass's -ENOMEM: then @fn was not called. */
-static int run_locked(void (*fn)(const void *arg), const void *arg)
-{
-	struct locked_work work = {
-		.cons.add_producer = locked_add_producer,
-		.cons.del_producer = locked_del_producer,
-		.fn = fn,
-		.arg = arg,
-	};
-	int ret;
-
-	ret = real_register_consumer(&work.cons, &work);
-	if (ret)
-		return ret;
-	ret = compat_register_producer(&work.prod, &work);
-	real_unregister_consumer(&work.cons);
-	return work.done ? 0 : ret;
-}
-
-static void has_waiter(struct vb_vm *vm)
-{
-	if (!READ_ONCE(fallback_inline))
-		fallback_prepare(vm);
-}
-
-static void rearbitrate(const void *arg)
-{
-	broker_rearbitrate(has_waiter);
-}
-
-static void kick_work(struct work_struct *work)
-{
-	bool was_kicked = atomic_xchg(&kicked, 0);
-	/* Where memory ran out there may be some in a moment, and the change is still noted. */
-	bool failed = run_locked(rearbitrate, NULL);
-
-	look_ms = was_kicked ? FIRST_LOOK_MS : min(2 * look_ms, LAST_LOOK_MS);
-	if (failed || broker_is_unsettled())
-		queue_delayed_work(kick_wq, &kick, msecs_to_jiffies(look_ms));
-}
-
-static void arbitrate_routes(const void *vm_key)
-{
-	broker_routes_changed(vm_key, has_waiter);
-	come_back();
+	return shim_is_kvm_consumer(&irqfd->consumer) && !fallback_proxy(irqfd);
 }
 
 /**
- * bypass_routes_changed - have the clients of a VM arbitrated again, where their routes changed
- * @vm_key: the VM.
+ * bypass_take - put a proxy in the place of an irqfd's own consumer
+ * @irqfd: that has none.
+ * @vm: its VM.
  *
- * Context: process; may sleep; kvm->irq_lock may be held, which nothing below takes.
- */
-void bypass_routes_changed(const void *vm_key)
-{
-	if (!broker_knows(vm_key))
-		return;
-	/* Where memory ran out, a kick does it a little later. */
-	if (run_locked(arbitrate_routes, vm_key) && broker_vm_changed(vm_key))
-		bypass_kick();
-}
-
-/* --- loading and unloading ------------------------------------------------------------------- */
-
-static bool is_to_be_taken_over(struct kvm_kernel_irqfd *irqfd)
-{
-	return shim_is_kvm_consumer(&irqfd->consumer) && !proxy_find(irqfd);
-}
-
-/* An irqfd of @kvm that has no proxy yet. The caller is in kvm->irq_srcu: it is not freed. */
-static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
-{
-	struct kvm_kernel_irqfd *irqfd, *found = NULL;
-
-	spin_lock_irq(&kvm->irqfds.lock);
-	list_for_each_entry(irqfd, &kvm->irqfds.items, list) {
-		if (is_to_be_taken_over(irqfd)) {
-			found = irqfd;
-			break;
-		}
-	}
-	spin_unlock_irq(&kvm->irqfds.lock);
-	return found;
-}
-
-/* Of an irqfd that was taken over: a producer, if there is one, has connected by now. */
-static bool may_have_been_mapped(const struct vb_proxy *proxy)
-{
-	return proxy->client.state != VLPI_BROKER_NOT_MSI &&
-	       (proxy->client.host_irq || !proxy->registered);
-}
-
-/*
- * Take over the irqfds of a VM. First all of them are unregistered, which unmaps them, so that no
- * vLPI has two host IRQs when the first is granted. Then they are registered as if KVM had just
- * done so. In between KVM serves them in software. Unmapping may have dropped an edge, so each that
- * may have been mapped is raised once.
- */
-static int take_over_vm(struct kvm *kvm)
-{
-	struct kvm_kernel_irqfd *irqfd;
-	struct vb_proxy *proxy, *next;
-	LIST_HEAD(taken);
-	int idx, ret = 0;
-
-	mutex_lock(&register_lock);
-	idx = srcu_read_lock(&kvm->irq_srcu);
-	while (!ret && (irqfd = next_irqfd(kvm))) {
-		proxy = proxy_new(irqfd);
-		if (proxy) {
-			real_unregister_consumer(&irqfd->consumer);
-			list_add_tail(&proxy->taken, &taken);
-		} else {
-			ret = -ENOMEM;
-		}
-	}
-	list_for_each_entry_safe(proxy, next, &taken, taken) {
-		list_del(&proxy->taken);
-		proxy->client.reassign = proxy_register(proxy) == -ENOMEM;
-		if (may_have_been_mapped(proxy))
-			shim_raise(&proxy->client);
-	}
-	srcu_read_unlock(&kvm->irq_srcu, idx);
-	mutex_unlock(&register_lock);
-	return ret;
-}
-
-static void dead_stray(u32 host_irq)
-{
-	pr_warn("host IRQ %u is still forwarded to a VM that is gone; only a reboot of the host cures that\n",
-		host_irq);
-	broker_count_dead_stray();
-}
-
-static int cure_result;
-
-static void cure_strays(const void *arg)
-{
-	cure_result = shim_cure_strays(broker_is_booked, dead_stray);
-	broker_set_live(true);
-}
-
-/**
- * bypass_take_over - take over the irqfds that were there before the module, and close the gate
+ * KVM's consumer is unregistered, which unmaps the host IRQ. bypass_register() is to follow.
  *
- * An irqfd that could not be taken over works on as it did, is not mapped anew, and is unmapped
- * when it is deassigned; a line says so.
- *
- * Context: process; may sleep.
+ * Context: process; may sleep; the VM's register_lock is held.
+ * Return: the proxy, or NULL without memory; then nothing has changed.
  */
-void bypass_take_over(void)
+struct vb_proxy *bypass_take(struct kvm_kernel_irqfd *irqfd, struct vm *vm)
 {
-	int taken, locked;
+	struct vb_proxy *proxy = proxy_new(vm);
 
-	taken = shim_each_vm(take_over_vm);
-	locked = run_locked(cure_strays, NULL);
-	broker_set_live(true);
-	if (taken || locked || cure_result)
-		pr_warn("no memory to take over all VMs that are running: reboot their guests\n");
-}
-
-/**
- * bypass_prepare - make bypass_kick() work
- *
- * Context: process; may sleep.
- * Return: 0 or -ENOMEM; either way bypass_finish() undoes it.
- */
-int bypass_prepare(void)
-{
-	kick_wq = alloc_workqueue("vlpi_broker", WQ_UNBOUND, 1);
-	return kick_wq ? 0 : -ENOMEM;
-}
-
-/**
- * bypass_finish - wait for the work of bypass_kick(), and undo bypass_prepare()
- *
- * Context: process; may sleep; all hooks are removed and drained.
- */
-void bypass_finish(void)
-{
-	if (!kick_wq)
-		return;
-	cancel_delayed_work_sync(&kick);
-	destroy_workqueue(kick_wq);
+	if (!proxy)
+		return NULL;
+	proxy_begin(proxy, irqfd);
+	real_unregister_consumer(&irqfd->consumer);
+	return proxy;
 }
 
 /**

@@ -9,7 +9,6 @@
 
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include <linux/sched/prio.h>
 #include <linux/string.h>
 
 #include "broker.h"
@@ -19,6 +18,9 @@
 #include "hook.h"
 #include "irqbypass_hook.h"
 #include "its_shim.h"
+#include "kvm_hooks.h"
+#include "take_over.h"
+#include "vm.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -46,36 +48,6 @@ static const struct kernel_param_ops fallback_ops = { .set = set_fallback, .get 
 module_param_cb(fallback, &fallback_ops, NULL, 0644);
 MODULE_PARM_DESC(fallback, "For waiters from now on: thread (default), or inline, the wake-up itself");
 
-static int set_nice(const char *value, const struct kernel_param *param)
-{
-	int nice, ret;
-
-	ret = kstrtoint(value, 0, &nice);
-	if (ret || nice < MIN_NICE || nice > MAX_NICE) {
-		pr_err("fallback_nice=%s is not a number from %d to %d\n",
-		       value, MIN_NICE, MAX_NICE);
-		return -EINVAL;
-	}
-	WRITE_ONCE(fallback_nice, nice);
-	return 0;
-}
-
-static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_get_int };
-
-module_param_cb(fallback_nice, &nice_ops, &fallback_nice, 0644);
-MODULE_PARM_DESC(fallback_nice, "Nice value of fallback threads made from now on, -20 to 19 (default 0)");
-
-static const struct shim_callbacks shim_callbacks = {
-	.gate = broker_gate,
-	.gate_failed = broker_gate_failed,
-	.unmapped = broker_unmapped,
-	.vm_changed = broker_vm_changed,
-	.routes_changed = bypass_routes_changed,
-	.kick = bypass_kick,
-	.forced_unmap = broker_count_forced_unmap,
-	.repair = broker_count_repair,
-};
-
 /*
  * Events are recorded first, so that none is missed. The watch and the gate are hooked before
  * irqbypass's registration, so that they see each mapping of a client. Registration is hooked last,
@@ -89,43 +61,43 @@ static int __init vlpi_broker_init(void)
 	ret = events_init();
 	if (ret)
 		return ret;
-	ret = bypass_prepare();
+	ret = vm_init(take_over_vm);
+	if (!ret)
+		ret = shim_init();
 	if (ret)
-		goto stop_events;
-	fallback_init(bypass_kick);
-	ret = shim_init(&shim_callbacks);
-	if (ret)
-		goto drain;
+		goto stop_vms;
 	ret = chardev_init();
 	if (ret)
-		goto remove_shim;
+		goto stop_vms;
+	ret = kvm_hooks_init();
+	if (ret)
+		goto drain;
 	ret = bypass_init();
 	if (ret)
-		goto remove_chardev;
-	bypass_take_over();
+		goto remove_hooks;
+	take_over_all();
 	return 0;
 
-remove_chardev:
-	chardev_exit();
-remove_shim:
-	shim_remove_hooks();
+remove_hooks:
+	kvm_hooks_remove();
 drain:
 	hook_drain();
-	bypass_finish();
-stop_events:
+	chardev_exit();
+stop_vms:
+	vm_exit();
 	events_exit();
 	return ret;
 }
 
-/* There is no client any more: each proxy holds a reference to the module. */
+/* There is no client any more: each VM with clients holds a reference to the module. */
 static void __exit vlpi_broker_exit(void)
 {
 	broker_set_live(false);
 	bypass_remove_hooks();
-	chardev_exit();
-	shim_remove_hooks();
+	kvm_hooks_remove();
 	hook_drain();
-	bypass_finish();
+	chardev_exit();
+	vm_exit();
 	events_exit();
 }
 

@@ -3,7 +3,6 @@
 #define VLPI_BROKER_PROXY_H
 
 #include <linux/irqbypass.h>
-#include <linux/kthread.h>
 #include <linux/kvm_host.h>
 #include <linux/kvm_irqfd.h>
 #include <linux/rcupdate.h>
@@ -12,42 +11,63 @@
 
 #include "broker.h"
 
+struct vm;
+
+/**
+ * struct vb_route - what counts of the route of an irqfd
+ * @type: KVM_IRQ_ROUTING_*; all else is 0 where it is not KVM_IRQ_ROUTING_MSI.
+ * @address_lo: of the MSI.
+ * @address_hi: of the MSI.
+ * @data: of the MSI: the EventID.
+ * @flags: of the MSI: whether it has a device ID.
+ * @devid: of the MSI.
+ */
+struct vb_route {
+	u32 type;
+	u32 address_lo;
+	u32 address_hi;
+	u32 data;
+	u32 flags;
+	u32 devid;
+};
+
 /**
  * struct vb_proxy - our consumer in front of KVM's, and what else belongs to one irqfd
  * @client: the irqfd, as the arbiter sees it.
- * @kvm: the VM; it lives as long as its irqfds.
- * @irqfd: KVM's; it lives until unregister_consumer() returns.
+ * @vm: its VM; a reference, until the proxy is freed.
+ * @irqfd: KVM's; it lives until unregister_consumer() returns. Who settles looks at it only inside
+ *	kvm->irq_srcu, where broker_is_there() has said that it is still on KVM's list.
  * @consumer: our consumer, registered with irqbypass in the place of @irqfd->consumer.
  * @registered: @consumer is registered; irqbypass refuses a second consumer of one eventfd.
- * @prod: the producer that is connected; irqbypass's mutex.
- * @seen: the route that shim_resolve() has looked at last.
- * @granted: what KVM's add and del are given in place of @irqfd: the VM, and the route as it was
- *	when the slot was granted. No kernel's add and del read more of it than that, and with
- *	@irqfd they would act on a route that has changed since.
- * @granted_its: the guest's ITS that the granted route leads through; it lives as long as the VM.
- * @granted_irq: the LPI at the end of that route, which lives as long as the host IRQ is mapped to
- *	it; NULL where the host IRQ was not mapped after the grant.
+ * @spare: a slot, until the arbiter has it.
+ * @irq_data: of the host IRQ when its producer connected; compared, never followed.
+ * @hwirq: the same; another interrupt may have got the number since.
+ * @seen: the route that was looked at last.
+ * @followed: it was followed; KVM's lock may have been taken.
+ * @granted: the route by which the slot was granted last.
+ * @granted_its: the guest's ITS that @granted leads through; it lives as long as the VM.
  * @kvm_wake: KVM's wait-queue callback, behind ours.
- * @inject: queued on the VM's worker for each signal of a waiter.
  * @taken: in the list of take_over_vm().
- * @node: in the table of proxies.
- * @rcu: the wake-up looks the proxy up without a lock.
+ * @rcu: the hooks look at the client without a lock.
+ *
+ * @seen, @followed, @granted and @granted_its are written by who settles; @granted not while the
+ * host IRQ is mapped.
  */
 struct vb_proxy {
 	struct vb_client client;
-	struct kvm *kvm;
+	struct vm *vm;
 	struct kvm_kernel_irqfd *irqfd;
 	struct irq_bypass_consumer consumer;
 	bool registered;
-	struct irq_bypass_producer *prod;
-	struct kvm_kernel_irq_routing_entry seen;
-	struct kvm_kernel_irqfd granted;
+	struct vb_slot *spare;
+	const struct irq_data *irq_data;
+	irq_hw_number_t hwirq;
+	struct vb_route seen;
+	bool followed;
+	struct vb_route granted;
 	struct vgic_its *granted_its;
-	struct vgic_irq *granted_irq;
 	wait_queue_func_t kvm_wake;
-	struct kthread_work inject;
 	struct list_head taken;
-	struct hlist_node node;
 	struct rcu_head rcu;
 };
 
@@ -55,9 +75,5 @@ static inline struct vb_proxy *proxy_of(struct vb_client *client)
 {
 	return container_of(client, struct vb_proxy, client);
 }
-
-void proxy_insert(struct vb_proxy *proxy);
-void proxy_erase(struct vb_proxy *proxy);
-struct vb_proxy *proxy_find(const struct kvm_kernel_irqfd *irqfd);
 
 #endif /* VLPI_BROKER_PROXY_H */

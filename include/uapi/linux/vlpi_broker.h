@@ -18,7 +18,7 @@
 #include <linux/types.h>
 
 /* Raised when a field or its meaning changes in a way that an old reader would get wrong. */
-#define VLPI_BROKER_ABI_VERSION	1
+#define VLPI_BROKER_ABI_VERSION	2
 
 /**
  * struct vlpi_broker_info - the module, and its totals since it was loaded
@@ -46,8 +46,8 @@
  * @forced_unmaps: host IRQs that KVM left forwarded and that the broker unmapped.
  * @repairs: marks of mappings that were gone, which the broker cleared in KVM's own books.
  * @signals: eventfd signals that the broker served in KVM's place.
- * @injections: interrupts that the fallback raised for @signals; signals merge before its thread
- *	runs, so there are no more of these.
+ * @injections: interrupts that the fallback raised for @signals; signals merge before one is
+ *	taken, so there are no more of these.
  * @version: version of the module, NUL-terminated.
  */
 struct vlpi_broker_info {
@@ -98,12 +98,15 @@ enum vlpi_broker_state {
 #define VLPI_BROKER_CLIENT_FORWARDED	(1U << 0)
 /* Assigned before the module was loaded and not taken over: deassign it and assign it again. */
 #define VLPI_BROKER_CLIENT_REASSIGN	(1U << 1)
-/* While it waits, the wake-up of the irqfd raises its interrupt, not a thread. */
+/* While it waits, the wake-up of the irqfd raises its interrupt where it can, not the work item. */
 #define VLPI_BROKER_CLIENT_INLINE	(1U << 2)
+/* Something has happened in its VM that is not dealt with yet: the state may change in a moment. */
+#define VLPI_BROKER_CLIENT_UNSETTLED	(1U << 3)
 
 /**
  * struct vlpi_broker_client - one irqfd and its host IRQ
- * @id: of this client; ascending, not used twice while the module is loaded, never 0.
+ * @id: of this client; ascending by VM, and in a VM; not used twice while the module is loaded,
+ *	never 0.
  * @vm_id: of its VM; not used twice while the module is loaded.
  * @vm_pid: process id of the VMM, in the initial pid namespace.
  * @state: enum vlpi_broker_state.
@@ -150,12 +153,13 @@ struct vlpi_broker_client {
  * @entry_size: in: size of one entry as the caller knows it, a multiple of 8 and not less than
  *	VLPI_BROKER_CLIENT_SIZE_VER1; the kernel cuts off what the caller does not know, and zeroes
  *	what it does not know itself.
- * @nr_entries: out: entries written. Fewer than were asked for means that there are no more.
- * @more: out: 1 where clients with a higher id exist, else 0.
- * @generation: out: changes with every change of a slot or client. The entries of one call are of
- *	one moment, and so are those of two calls that returned the same @generation.
+ * @nr_entries: out: entries written. All are of one VM; there may be more of it, or of others.
+ * @more: out: 1 where clients with a higher id exist, or VMs that may have some, else 0.
+ * @generation: out: changes with every change in that VM. The entries of one call are of one moment
+ *	of it, and so are those of two calls that returned the same @generation for it.
  *
- * A client that appears between two calls has a higher id, so a later call returns it.
+ * Clients are returned VM by VM. A client that appears between two calls in a VM of which all were
+ * returned is not returned any more.
  */
 struct vlpi_broker_dump {
 	__u32 size;

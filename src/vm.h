@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VLPI_BROKER_VM_H
+#define VLPI_BROKER_VM_H
+
+#include <linux/kvm_host.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "broker.h"
+
+/**
+ * struct vm - a VM that has irqfds
+ * @book: what the arbiter knows of it.
+ * @kvm: KVM's; it lives as long as the VM has a client, or is pinned.
+ * @refs: each proxy has one, and the work item while it is queued. With the first the record has a
+ *	reference to the module.
+ * @node: in the table of VMs, by @kvm.
+ * @list: in the list of VMs, by id.
+ * @rcu: both are read without a lock.
+ * @settle: the work item that does what the book says.
+ * @later: queues @settle.
+ * @later_at: when it does, in jiffies.
+ * @change_began: when @settle began to look at changes of the guest's tables, in ns, or 0.
+ * @change_next: when it may do so next.
+ * @blocked_ms: how long @settle waits before it comes back to a lock of KVM's that is taken.
+ * @again_ms: how long it waits before what was turned down is tried again.
+ * @again_at: when that is to be, in ms; 0 where nothing is to be tried again.
+ * @again_booked: how much was booked when that was last set.
+ * @halted: @settle has halted the guest.
+ * @settled: woken when @settle has done all that was booked.
+ * @register_lock: KVM registers an irqfd; or those from before the load are taken over.
+ * @to_take: it has irqfds without a proxy, which are to be taken over.
+ */
+struct vm {
+	struct vb_vm book;
+	struct kvm *kvm;
+	refcount_t refs;
+	struct hlist_node node;
+	struct list_head list;
+	struct rcu_head rcu;
+	struct work_struct settle;
+	struct delayed_work later;
+	unsigned long later_at;
+	u64 change_began;
+	u64 change_next;
+	unsigned int blocked_ms;
+	unsigned int again_ms;
+	u64 again_at;
+	u64 again_booked;
+	bool halted;
+	wait_queue_head_t settled;
+	struct mutex register_lock; /* an irqfd gets its proxy */
+	bool to_take;
+};
+
+int vm_init(int (*take_over_vm)(struct vm *vm));
+void vm_exit(void);
+struct vm *vm_find(struct kvm *kvm);
+struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm);
+struct vm *vm_next(u64 id);
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm);
+void vm_kick(struct vm *vm);
+void vm_changed(struct kvm *kvm);
+void vm_wait_settled(struct vm *vm);
+void vm_take_over(struct vm *vm);
+bool vm_is_taken_over(struct vm *vm);
+
+#endif /* VLPI_BROKER_VM_H */
