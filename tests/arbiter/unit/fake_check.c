@@ -4,11 +4,10 @@
  * that the arbiter, KVM and the irqchip agree.
  */
 #include <linux/lockdep.h>
-#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "fake_host.h"
+#include "fake_kvm.h"
 
 const char *name_of_state(unsigned int state)
 {
@@ -32,22 +31,29 @@ struct vlpi_broker_info info(void)
 	return info;
 }
 
-static int dump_all(struct vlpi_broker_client *buf)
+int dump_vm(struct fake_vm *vm, struct vlpi_broker_client *buf)
 {
 	u64 cursor = 0, generation;
 	bool more;
 	int n;
 
-	n = broker_dump(buf, NR_IRQFDS, &cursor, &more, &generation);
+	if (!vm->book)
+		return 0;
+	n = broker_dump(&vm->book->book, buf, NR_IRQFDS, &cursor, &more, &generation);
 	if (n < 0 || more)
-		kernel_bug("dump of all: %d entries%s", n, more ? " and more" : "");
+		kernel_bug("dump of VM %c: %d entries%s", vm->letter, n, more ? " and more" : "");
 	return n;
 }
+
+struct dump {
+	struct vlpi_broker_client entries[NR_IRQFDS];
+	int n;
+};
 
 struct vlpi_broker_client dump_of(struct fake_irqfd *irqfd)
 {
 	struct vlpi_broker_client buf[NR_IRQFDS];
-	int n = dump_all(buf), i;
+	int n = dump_vm(irqfd->vm, buf), i;
 
 	for (i = 0; i < n; i++)
 		if (buf[i].id == irqfd->client.id)
@@ -58,13 +64,11 @@ struct vlpi_broker_client dump_of(struct fake_irqfd *irqfd)
 struct fake_irqfd *holder_of(struct fake_vm *vm, u32 vintid)
 {
 	struct fake_irqfd *irqfd;
-	u32 i;
 
-	for (i = 0; i < NR_IRQS; i++)
-		if (host.irq[i].forwarded && host.irq[i].vm == vm && host.irq[i].vintid == vintid)
-			for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-				if (irqfd->known && irqfd->host_irq == i && irqfd->client.mapped)
-					return irqfd;
+	for_each_irqfd(irqfd)
+		if (irqfd->vm == vm && irqfd->client.mapped && host.irq[irqfd->host_irq].forwarded &&
+		    host.irq[irqfd->host_irq].vintid == vintid)
+			return irqfd;
 	return NULL;
 }
 
@@ -72,23 +76,28 @@ static struct fake_irqfd *irqfd_of_id(u64 id)
 {
 	struct fake_irqfd *irqfd;
 
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		if (irqfd->known && irqfd->client.id == id)
+	for_each_irqfd(irqfd)
+		if (irqfd->client.id == id)
 			return irqfd;
 	kernel_bug("client %llu is in the dump, and is gone", id);
 }
 
-/* What is forwarded is in the ledger, a client has it, and KVM knows. */
+/* P4: what is forwarded is booked, a client has it, and KVM knows. */
 static void check_forwarded(u32 host_irq)
 {
 	struct fake_irq *irq = &host.irq[host_irq];
 	struct fake_lpi *lpi = lpi_of(irq->vm, irq->vintid);
+	struct fake_irqfd *irqfd, *owner = NULL;
 
 	if (!broker_is_booked(host_irq))
-		kernel_bug("host IRQ %u is forwarded, and not in the ledger", host_irq);
-	if (!holder_of(irq->vm, irq->vintid))
-		kernel_bug("host IRQ %u is forwarded, and no client knows of it", host_irq);
-	if (!lpi->hw || lpi->host_irq != host_irq)
+		kernel_bug("P4: host IRQ %u is forwarded, and not in the book", host_irq);
+	for_each_irqfd(irqfd)
+		if (irqfd->vm == irq->vm && irqfd->host_irq == host_irq &&
+		    (irqfd->client.mapped || atomic_read(&irqfd->client.busy)))
+			owner = irqfd;
+	if (!owner)
+		kernel_bug("P4: host IRQ %u is forwarded, and no client knows of it", host_irq);
+	if (its_lock_is_free(irq->vm) && (!lpi->hw || lpi->host_irq != host_irq))
 		kernel_bug("host IRQ %u is forwarded to %c%u, and KVM does not know it", host_irq,
 			   irq->vm->letter, irq->vintid);
 }
@@ -97,7 +106,6 @@ static void check_entry(struct vlpi_broker_client *entry)
 {
 	struct fake_irqfd *irqfd = irqfd_of_id(entry->id);
 	bool forwarded = irqfd->host_irq && host.irq[irqfd->host_irq].forwarded;
-	struct fake_irqfd *holder;
 
 	if (entry->host_irq != irqfd->host_irq)
 		kernel_bug("client %llu is said to have host IRQ %u, not %u", entry->id,
@@ -105,134 +113,231 @@ static void check_entry(struct vlpi_broker_client *entry)
 	if (!(entry->flags & VLPI_BROKER_CLIENT_FORWARDED) != !forwarded)
 		kernel_bug("client %llu (host IRQ %u) is %ssaid to be forwarded", entry->id,
 			   entry->host_irq, forwarded ? "not " : "");
-	if (irqfd->client.mapped && !forwarded)
-		kernel_bug("client %llu is mapped in the ledger only", entry->id);
+	if (irqfd->client.mapped && !forwarded && !atomic_read(&irqfd->client.busy))
+		kernel_bug("client %llu is mapped in the book only", entry->id);
 	if (entry->state != VLPI_BROKER_WAITER && entry->position)
-		kernel_bug("client %llu has a position (%u), and is no waiter", entry->id,
-			   entry->position);
-	if (!entry->host_irq &&
+		kernel_bug("client %llu is %s, at position %u", entry->id,
+			   name_of_state(entry->state), entry->position);
+	if (!irqfd->host_irq &&
 	    (entry->state == VLPI_BROKER_HOLDER || entry->state == VLPI_BROKER_WAITER ||
 	     entry->state == VLPI_BROKER_UNMAPPABLE))
 		kernel_bug("client %llu has no producer, and is %s", entry->id,
 			   name_of_state(entry->state));
-	/* The broker serves its signals when, and only when, its slot is held. */
-	holder = entry->vintid ? holder_of(irqfd->vm, entry->vintid) : NULL;
-	if (broker_is_served(&irqfd->client) != !!holder)
-		kernel_bug("signals of client %llu are %sserved by us, and %c%u has %s holder",
-			   entry->id, holder ? "not " : "", irqfd->vm->letter, entry->vintid,
-			   holder ? "a" : "no");
+	if (!entry->vintid &&
+	    (entry->state == VLPI_BROKER_HOLDER || entry->state == VLPI_BROKER_WAITER ||
+	     entry->state == VLPI_BROKER_UNMAPPABLE))
+		kernel_bug("client %llu is %s of nothing", entry->id, name_of_state(entry->state));
+	if (!entry->error !=
+	    (entry->state != VLPI_BROKER_UNMAPPABLE && entry->state != VLPI_BROKER_UNRESOLVED))
+		kernel_bug("client %llu is %s, with error %u", entry->id,
+			   name_of_state(entry->state), entry->error);
 }
 
-/* The raise that ends a change of hands was made, and waiters are numbered from 1 on. */
+/* One holds an LPI, waiters are numbered from 1 on, and what is due is done when all is done. */
 static void check_lpi(struct vlpi_broker_client *entries, int n, struct fake_vm *vm, u32 vintid)
 {
+	struct fake_lpi *lpi = lpi_of(vm, vintid);
+	unsigned int holders = 0;
 	u64 seen = 0;
 	int i;
 
-	if (lpi_of(vm, vintid)->raise == RAISE_MUST_COME)
-		kernel_bug("hands have changed at %c%u, and it was not raised", vm->letter, vintid);
 	for (i = 0; i < n; i++) {
-		if (entries[i].state != VLPI_BROKER_WAITER || entries[i].vintid != vintid ||
-		    irqfd_of_id(entries[i].id)->vm != vm)
+		if (entries[i].vintid != vintid)
+			continue;
+		holders += entries[i].state == VLPI_BROKER_HOLDER;
+		/* One that is going has no place any more. */
+		if (entries[i].state != VLPI_BROKER_WAITER || irqfd_of_id(entries[i].id)->leaving ||
+		    irqfd_of_id(entries[i].id) == host.deleting)
 			continue;
 		if (!entries[i].position || seen & 1ULL << entries[i].position)
 			kernel_bug("position %u of client %llu at %c%u", entries[i].position,
 				   entries[i].id, vm->letter, vintid);
 		seen |= 1ULL << entries[i].position;
 	}
-	if (seen && seen & (seen + 2))
-		kernel_bug("positions at %c%u have gaps (%llx)", vm->letter, vintid, seen);
+	if (holders > 1)
+		kernel_bug("P1: %u clients are holders of %c%u", holders, vm->letter, vintid);
+	if (!is_quiet(vm))
+		return;
+	if (lpi->raise_due)
+		kernel_bug("P2: hands have changed at %c%u, and it was not raised", vm->letter,
+			   vintid);
+	if (lpi->signalled)
+		kernel_bug("P2: a signal for %c%u of an irqfd that is gone is lost", vm->letter,
+			   vintid);
+	if (lpi->owed && !lpi->direct && !lpi->soft)
+		kernel_bug("P2: an edge for %c%u is lost", vm->letter, vintid);
 }
 
-static void check_totals(struct vlpi_broker_client *entries, int n)
+static void check_edge(struct fake_irqfd *irqfd)
 {
-	struct vlpi_broker_info now = info();
-	unsigned int waiters = 0, forwarded = 0;
-	u32 i;
+	if (irqfd->edge && is_quiet(irqfd->vm))
+		kernel_bug("P2: a signal of client %llu for %c%u is lost", irqfd->client.id,
+			   irqfd->vm->letter, irqfd->edge);
+}
 
-	for (i = 0; i < (u32)n; i++)
-		waiters += entries[i].state == VLPI_BROKER_WAITER;
-	for (i = 0; i < NR_IRQS; i++)
-		forwarded += host.irq[i].forwarded && !host.irq[i].stray;
-	if (now.nr_clients != (u32)n || now.nr_waiters != waiters)
-		kernel_bug("%d clients and %u waiters, but %u and %u in the totals", n, waiters,
-			   now.nr_clients, now.nr_waiters);
-	if (now.grants + host.gone_at_once != now.revokes + now.unmaps_behind + forwarded)
-		kernel_bug("%llu grants, %llu revokes, %llu unmaps behind, %u forwarded",
-			   now.grants, now.revokes, now.unmaps_behind, forwarded);
-	if (nr_allocated != now.nr_vms + now.nr_slots + host.objects_elsewhere)
-		kernel_bug("%u objects for %u VMs and %u slots", nr_allocated, now.nr_vms,
-			   now.nr_slots);
+/* What is counted in passing is what there is. */
+static void check_totals(struct dump *dump)
+{
+	unsigned int vms = 0, clients = 0, waiters = 0, held = 0, slots = 0, reassign = 0;
+	unsigned int forwarded = 0, there = 0, expected;
+	struct vlpi_broker_info now = info();
+	struct fake_irqfd *irqfd;
+	struct dump *end;
+	int i, j;
+	u32 irq;
+
+	for (end = dump + NR_VMS; dump < end; dump++) {
+		struct vlpi_broker_client *entries = dump->entries;
+
+		vms += !!dump->n;
+		clients += dump->n;
+		for (i = 0; i < dump->n; i++) {
+			waiters += entries[i].state == VLPI_BROKER_WAITER;
+			held += entries[i].state == VLPI_BROKER_HOLDER;
+			reassign += !!(entries[i].flags & VLPI_BROKER_CLIENT_REASSIGN);
+			for (j = 0; j < i && entries[j].vintid != entries[i].vintid; j++)
+				;
+			slots += entries[i].vintid && i == j;
+		}
+	}
+	for (irq = 0; irq < NR_IRQS; irq++)
+		forwarded += host.irq[irq].forwarded && !host.irq[irq].stray;
+	for_each_irqfd(irqfd)
+		there++;
+	if (now.nr_vms != vms || now.nr_clients != clients || clients != there)
+		kernel_bug("%u VMs, %u clients, %u irqfds, but %u and %u in the totals", vms,
+			   clients, there, now.nr_vms, now.nr_clients);
+	if (now.nr_slots != slots || now.nr_held != held)
+		kernel_bug("%u slots, %u holders, but %u and %u in the totals", slots, held,
+			   now.nr_slots, now.nr_held);
+	if (now.nr_waiters != waiters || now.nr_reassign != reassign)
+		kernel_bug("%u waiters, %u to be reassigned, but %u and %u in the totals", waiters,
+			   reassign, now.nr_waiters, now.nr_reassign);
+	if (host.maps != now.revokes + now.unmaps_behind + forwarded &&
+	    !lock_class_is_held_anywhere("&vm->irq_lock"))
+		kernel_bug("%llu maps, %llu revokes, %llu unmaps behind, %u forwarded", host.maps,
+			   now.revokes, now.unmaps_behind, forwarded);
+	if (now.grants > host.maps)
+		kernel_bug("%llu grants, and %llu maps", now.grants, host.maps);
+	expected = host.nr_books + host.nr_proxies + clients;
+	if (nr_allocated != expected && is_first_cpu())
+		kernel_bug("%u objects for %u VMs, %u proxies, %u slots", nr_allocated,
+			   host.nr_books, host.nr_proxies, clients);
 }
 
 void fake_check(void)
 {
-	struct vlpi_broker_client entries[NR_IRQFDS];
-	struct fake_vm *vm;
-	u32 i;
-	int n;
+	void (*looks)(void) = while_reader_looks, (*walks)(void) = while_reader_walks;
+	unsigned int walked = nr_walked;
+	struct dump dump[NR_VMS];
+	struct fake_irqfd *irqfd;
+	u32 i, j;
 
-	/* In the middle of a call into the arbiter none of this need hold. */
-	if (lock_class_is_held("irqbypass") || lock_class_is_held("&slot->lock") ||
-	    reader_elsewhere || host.force_does_nothing)
-		return;
 	kernel_is_quiet();
-	/* The reader that it was meant for has not come, and the checks are readers too. */
+	/* In the middle of a call into the arbiter none of this need hold. */
+	if (lock_class_is_held_anywhere("&vm->lock") ||
+	    lock_class_is_held_anywhere("&slot->raise_lock"))
+		return;
+	/* The checks are readers, too, and not those that are meant. */
 	while_reader_looks = NULL;
+	while_reader_walks = NULL;
 	for (i = 0; i < NR_IRQS; i++)
 		if (host.irq[i].forwarded && !host.irq[i].stray)
 			check_forwarded(i);
-	n = dump_all(entries);
-	for (i = 0; i < (u32)n; i++)
-		check_entry(&entries[i]);
-	for (vm = host.vm; vm < host.vm + NR_VMS; vm++)
-		for (i = 0; i < NR_LPIS; i++)
-			check_lpi(entries, n, vm, LPI + i);
-	check_totals(entries, n);
+	for (i = 0; i < NR_VMS; i++) {
+		dump[i].n = dump_vm(&host.vm[i], dump[i].entries);
+		for (j = 0; j < (u32)dump[i].n; j++)
+			check_entry(&dump[i].entries[j]);
+		for (j = 0; j < NR_LPIS; j++)
+			check_lpi(dump[i].entries, dump[i].n, &host.vm[i], LPI + j);
+	}
+	for_each_irqfd(irqfd)
+		check_edge(irqfd);
+	check_totals(dump);
+	while_reader_looks = looks;
+	while_reader_walks = walks;
+	nr_walked = walked;
+}
+
+/* Has another irqfd this number? The book has room for one of them. */
+static bool is_doubled(struct fake_irqfd *irqfd)
+{
+	struct fake_irqfd *other;
+
+	for_each_irqfd(other)
+		if (other != irqfd && other->host_irq == irqfd->host_irq)
+			return true;
+	return false;
+}
+
+/* What another VM is to give up may be in the way: that it has, its work item has to say first. */
+static bool is_in_the_way(void)
+{
+	u32 i;
+
+	for (i = 0; i < NR_VMS; i++)
+		if (!is_quiet(&host.vm[i]))
+			return host.irqs_per_device;
+	return false;
 }
 
 /* Can the hardware map it, and has the arbiter no reason not to? */
 static bool is_mappable(struct fake_irqfd *irqfd)
 {
-	struct fake_irq *irq = &host.irq[irqfd->host_irq];
+	return irqfd->host_irq && !is_in_the_way() && !irqfd->leaving && !host.irq[irqfd->host_irq].forwarded &&
+	       !irqchip_refuses(irqfd->host_irq, irqfd->vm) && !is_doubled(irqfd);
+}
 
-	return irqfd->known && irqfd->host_irq && !irqfd->leaving && irqfd->client.booked &&
-	       !irqchip_refuses(irqfd->host_irq, irqfd->vm) &&
-	       (!irq->forwarded || irqfd->client.mapped);
+static void check_settled(struct fake_irqfd *irqfd, struct vlpi_broker_client entry)
+{
+	u32 vintid = leads_to(irqfd);
+
+	if (entry.flags & VLPI_BROKER_CLIENT_UNSETTLED)
+		kernel_bug("client %llu is settled, and is said not to be", entry.id);
+	/* It keeps its place. */
+	if (irqfd->leaving)
+		return;
+	if (irqfd->host_irq && host.irq[irqfd->host_irq].to_be_aimed)
+		kernel_bug("host IRQ %u was unmapped, and may be aimed at no CPU",
+			   irqfd->host_irq);
+	if ((irqfd->event == NOT_MSI) != (entry.state == VLPI_BROKER_NOT_MSI))
+		kernel_bug("client %llu leads to %s, and is %s", entry.id,
+			   irqfd->event == NOT_MSI ? "no MSI" : "an MSI",
+			   name_of_state(entry.state));
+	if (irqfd->event == NOT_MSI)
+		return;
+	if (!vintid != (entry.state == VLPI_BROKER_UNRESOLVED) || entry.vintid != vintid)
+		kernel_bug("client %llu leads to %u, and is %s at %u", entry.id, vintid,
+			   name_of_state(entry.state), entry.vintid);
+	if (vintid && !irqfd->host_irq != (entry.state == VLPI_BROKER_IDLE))
+		kernel_bug("client %llu has %s producer, and is %s", entry.id,
+			   irqfd->host_irq ? "a" : "no", name_of_state(entry.state));
+	if ((entry.state == VLPI_BROKER_HOLDER) != irqfd->client.mapped)
+		kernel_bug("client %llu is %smapped, and %s", entry.id,
+			   irqfd->client.mapped ? "" : "not ", name_of_state(entry.state));
+	if (entry.state == VLPI_BROKER_WAITER && !holder_of(irqfd->vm, vintid))
+		kernel_bug("P3: client %llu waits for %c%u, which nobody has", entry.id,
+			   irqfd->vm->letter, vintid);
+	if (vintid && is_mappable(irqfd) && !holder_of(irqfd->vm, vintid))
+		kernel_bug("P3: %c%u has no holder, though client %llu (host IRQ %u) can be",
+			   irqfd->vm->letter, vintid, entry.id, irqfd->host_irq);
 }
 
 void fake_check_settled(void)
 {
-	struct fake_irqfd *irqfd;
-	struct vlpi_broker_client entry;
-	u32 vintid;
+	struct vlpi_broker_client entries[NR_IRQFDS];
+	struct fake_vm *vm;
+	int n, i;
 
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++) {
-		/* With the ITS off all stays as it is, unless a client comes or goes. */
-		if (!irqfd->known || irqfd->leaving || irqfd->vm->its_off)
+	fake_check();
+	for (vm = host.vm; vm < host.vm + NR_VMS; vm++) {
+		if (!is_quiet(vm))
 			continue;
-		if (irqfd->client.booked && host.irq[irqfd->host_irq].to_be_aimed)
-			kernel_bug("host IRQ %u was unmapped, and may be aimed at no CPU",
-				   irqfd->host_irq);
-		entry = dump_of(irqfd);
-		if (irqfd->event == NOT_MSI) {
-			if (entry.state != VLPI_BROKER_NOT_MSI)
-				kernel_bug("client %llu has no MSI, and is %s", entry.id,
-					   name_of_state(entry.state));
-			continue;
-		}
-		vintid = leads_to(irqfd);
-		/* Nothing tells of the DISCARD of an EventID whose LPI had no holder. */
-		if (entry.vintid != vintid &&
-		    (entry.state == VLPI_BROKER_HOLDER || entry.state == VLPI_BROKER_WAITER))
-			kernel_bug("client %llu leads to %u, and is %s at %u", entry.id, vintid,
-				   name_of_state(entry.state), entry.vintid);
-		if ((entry.state == VLPI_BROKER_HOLDER) != irqfd->client.mapped)
-			kernel_bug("client %llu is %smapped, and %s", entry.id,
-				   irqfd->client.mapped ? "" : "not ", name_of_state(entry.state));
-		if (vintid && is_mappable(irqfd) && !holder_of(irqfd->vm, vintid))
-			kernel_bug("%c%u has no holder, though client %llu (host IRQ %u) can be",
-				   irqfd->vm->letter, vintid, entry.id, irqfd->host_irq);
+		n = dump_vm(vm, entries);
+		for (i = 0; i < n; i++)
+			check_settled(irqfd_of_id(entries[i].id), entries[i]);
+		if (vm->pins)
+			kernel_bug("VM %c is held, with nothing to do", vm->letter);
 	}
 }
 
@@ -243,9 +348,12 @@ void fake_end(void)
 	u32 i;
 
 	fail_allocation = 0;
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		if (irqfd->known)
-			deassign(irqfd);
+	for (i = 0; i < NR_VMS; i++)
+		if (host.vm[i].stuck)
+			get_stuck(&host.vm[i], false);
+	while ((irqfd = next_irqfd(NULL)))
+		deassign(irqfd);
+	settle();
 	for (i = 0; i < NR_IRQS; i++) {
 		if (host.irq[i].forwarded && !host.irq[i].stray)
 			kernel_bug("host IRQ %u is forwarded when all are gone", i);
@@ -258,6 +366,9 @@ void fake_end(void)
 	if (now.nr_vms || now.nr_slots || now.nr_held || now.nr_clients || now.nr_waiters)
 		kernel_bug("%u VMs, %u slots, %u clients are left when all are gone", now.nr_vms,
 			   now.nr_slots, now.nr_clients);
+	if (host.nr_books || host.nr_proxies)
+		kernel_bug("%u VMs and %u proxies are left when all are gone", host.nr_books,
+			   host.nr_proxies);
 	if (nr_allocated)
 		kernel_bug("%u objects are leaked", nr_allocated);
 }

@@ -1,509 +1,284 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fake host: its irqchip, its KVM, its_shim.h in front of them, and what VMMs, guests and
- * devices do. See fake_host.h.
+ * What happens to the fake host: what VMMs, guests and devices do, and what src/irqbypass_hook.c,
+ * src/fallback.c and the hooks of src/kvm_hooks.c then tell the arbiter. See fake_host.h.
  */
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/tracepoint.h>
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include "fake_host.h"
-#include "its_shim.h"
+#include "fake_kvm.h"
 
-struct fake_host host = {
-	.vm = { { .letter = 'A' }, { .letter = 'B' }, { .letter = 'C' } },
-};
+struct fake_host host;
 
 static DEFINE_MUTEX(irqbypass);
-static DEFINE_MUTEX(its_lock);
-static DEFINE_RAW_SPINLOCK(irq_lock);
 
-static void did(const char *fmt, ...) __printf(1, 2);
-static void did(const char *fmt, ...)
+const void *current_task(void)
 {
-	size_t length = strlen(host.did);
-	va_list args;
-
-	if (length)
-		length += snprintf(host.did + length, sizeof(host.did) - length, ", ");
-	/* A random schedule never reads it, and fills it. */
-	if (length >= sizeof(host.did))
-		return;
-	va_start(args, fmt);
-	vsnprintf(host.did + length, sizeof(host.did) - length, fmt, args);
-	va_end(args);
+	return host.deleter == this_cpu() ? (const void *)host.deleting : this_cpu();
 }
 
-const char *fake_did(void)
+struct fake_irqfd *next_irqfd(struct fake_irqfd *last)
 {
-	static char said[sizeof(host.did)];
+	u32 i;
 
-	memcpy(said, host.did, sizeof(said));
-	host.did[0] = '\0';
-	return said;
+	for (i = last ? last->index + 1 : 0; i < NR_IRQFDS; i++)
+		if (host.irqfd[i])
+			return host.irqfd[i];
+	return NULL;
 }
 
-static void then(void (**what)(void))
-{
-	void (*now)(void) = *what;
+/* --- irqfds and producers -------------------------------------------------------------------- */
 
-	*what = NULL;
-	if (now)
-		now();
+/*
+ * What is booked in any context takes no memory, and does not sleep: interrupts are off here, and
+ * the allocations are counted.
+ */
+static unsigned int allocations_before;
+static unsigned long flags_before;
+
+static void begin_booking(void)
+{
+	allocations_before = nr_allocations;
+	flags_before = irqs_save_();
 }
 
-void trace_seen(const char *event, u64 vm, u32 vintid, u32 host_irq, int why, int error)
+static void end_booking(void)
 {
-	size_t length = strlen(host.traced);
-
-	if (length < sizeof(host.traced) - 32)
-		snprintf(host.traced + length, sizeof(host.traced) - length, "%s%s",
-			 length ? " " : "", event);
-	if (!strcmp(event, "grant"))
-		then(&host.when_granted);
+	irqs_restore_(flags_before);
+	if (nr_allocations != allocations_before)
+		kernel_bug("memory is allocated where something is only booked");
 }
 
-const char *fake_traced(void)
+static struct fake_book *book_new(struct fake_vm *vm)
 {
-	static char said[sizeof(host.traced)];
+	struct fake_book *book = kzalloc(sizeof(*book), GFP_KERNEL);
 
-	memcpy(said, host.traced, sizeof(said));
-	host.traced[0] = '\0';
-	return said;
-}
-
-static struct fake_irqfd *irqfd_of(struct vb_client *client)
-{
-	return container_of(client, struct fake_irqfd, client);
-}
-
-/* --- the irqchip ----------------------------------------------------------------------------- */
-
-int irqchip_refuses(u32 host_irq, struct fake_vm *vm)
-{
-	struct fake_irq *irq = &host.irq[host_irq];
-	u32 other;
-
-	if (irq->refuse)
-		return irq->refuse;
-	for (other = 0; host.irqs_per_device && other < NR_IRQS; other++)
-		if (other / host.irqs_per_device == host_irq / host.irqs_per_device &&
-		    host.irq[other].forwarded && host.irq[other].vm != vm)
-			return EINVAL;
-	return 0;
-}
-
-/* Both map and unmap send a DISCARD, which drops what is pending. */
-static void drop_pending(struct fake_irq *irq)
-{
-	struct fake_lpi *lpi = lpi_of(irq->vm, irq->vintid);
-
-	lpi->direct = false;
-	if (irq->fired)
-		lpi->owed = true;
-	irq->fired = false;
-}
-
-static int irqchip_map(u32 host_irq, struct fake_vm *vm, u32 vintid)
-{
-	struct fake_irq *irq = &host.irq[host_irq];
-	int error = irqchip_refuses(host_irq, vm);
-	void *book;
-	u32 other;
-
-	if (error)
-		return -error;
-	if (irq->forwarded) {
-		/* A VMOVI: it moves to another vPE, and never to another vLPI. */
-		if (irq->vm != vm || irq->vintid != vintid)
-			kernel_bug("host IRQ %u is moved from %c%u to %c%u, and stays",
-				   host_irq, irq->vm->letter, irq->vintid, vm->letter, vintid);
-		did("move %u", host_irq);
-		return 0;
-	}
-	book = kzalloc(8, GFP_ATOMIC);
 	if (!book)
-		return -ENOMEM;
-	kfree(book);
-	for (other = 0; other < NR_IRQS; other++)
-		if (host.irq[other].forwarded && host.irq[other].vm == vm &&
-		    host.irq[other].vintid == vintid)
-			kernel_bug("host IRQs %u and %u are both mapped to %c%u", other, host_irq,
-				   vm->letter, vintid);
-	irq->forwarded = true;
-	irq->vm = vm;
-	irq->vintid = vintid;
-	lpi_of(vm, vintid)->raise = RAISE_MUST_COME;
-	drop_pending(irq);
-	did("map %u %c%u", host_irq, vm->letter, vintid);
-	return 0;
+		return NULL;
+	book->vm = vm;
+	book->book.key = vm;
+	book->book.ops = &fake_vm_ops;
+	book->book.pid = 1000 + vm->letter;
+	snprintf(book->book.name, sizeof(book->book.name), "vm-%c", vm->letter);
+	strscpy(book->book.comm, "vmm", sizeof(book->book.comm));
+	book->to_take = host.loading;
+	book->book.live = !host.loading;
+	book->blocked_ms = 1;
+	book->again_ms = 10;
+	begin_booking();
+	broker_vm_init(&book->book);
+	end_booking();
+	host.nr_books++;
+	return book;
 }
 
-static void irqchip_unmap(u32 host_irq)
-{
-	if (!host.irq[host_irq].forwarded)
-		kernel_bug("host IRQ %u is unmapped, and was not mapped", host_irq);
-	drop_pending(&host.irq[host_irq]);
-	host.irq[host_irq].forwarded = false;
-	host.irq[host_irq].to_be_aimed = true;
-	did("unmap %u", host_irq);
-}
-
-/* --- the gate and the watch, as its_shim.c has them ------------------------------------------ */
-
-static int its_map_vlpi(u32 host_irq, struct fake_vm *vm, u32 vintid)
-{
-	struct fake_irq *irq = &host.irq[host_irq];
-	int ret;
-
-	ret = broker_gate(host_irq, vm, vintid,
-			  irq->forwarded && irq->vm == vm && irq->vintid == vintid);
-	if (!ret) {
-		ret = irqchip_map(host_irq, vm, vintid);
-		if (ret)
-			broker_gate_failed(host_irq);
-	}
-	return ret;
-}
-
-static void watch(u32 host_irq)
-{
-	struct fake_lpi *lpi = lpi_of(host.irq[host_irq].vm, host.irq[host_irq].vintid);
-	enum raise was;
-
-	was = lpi->raise;
-	lpi->raise = RAISE_MUST_COME;
-	if (broker_unmapped(host_irq)) {
-		lpi->raise = was == RAISE_MUST_COME ? RAISE_MAY_COME_TWICE : RAISE_MAY_COME;
-		host.kicks++;
-	}
-}
-
-static void its_unmap_vlpi(u32 host_irq)
-{
-	if (!host.irq[host_irq].forwarded)
-		return;
-	watch(host_irq);
-	irqchip_unmap(host_irq);
-}
-
-/* --- KVM ------------------------------------------------------------------------------------- */
-
-static void kvm_believes(struct fake_lpi *lpi, u32 host_irq)
-{
-	lpi->hw = host_irq;
-	lpi->host_irq = host_irq;
-}
-
-static void finish_discard(void)
-{
-	struct fake_vm *vm = host.discarding;
-	struct fake_lpi *lpi = lpi_of(vm, vm->event[host.discarded]);
-
-	host.discarding = NULL;
-	irqchip_unmap(lpi->host_irq);
-	kvm_believes(lpi, 0);
-	vm->event[host.discarded] = 0;
-	/* What is pending may go with the event, and the guest knows that. */
-	lpi->owed = false;
-}
-
-/* When this has its_lock, a DISCARD that was under way is done. */
-static void lock_its(struct fake_vm *vm)
-{
-	mutex_lock(&its_lock);
-	if (host.discarding == vm)
-		finish_discard();
-}
-
-static int kvm_resolve(struct fake_vm *vm, int event, u32 *vintid)
-{
-	if (vm->its_off)
-		return -EBUSY;
-	if (!vm->event[event])
-		return -ENXIO;
-	*vintid = vm->event[event];
-	return 0;
-}
-
-static int kvm_add(struct fake_vm *vm, int event, u32 host_irq)
-{
-	struct fake_lpi *lpi;
-	unsigned long flags;
-	u32 vintid;
-	int ret = 0;
-
-	lock_its(vm);
-	if (!kvm_resolve(vm, event, &vintid)) {
-		lpi = lpi_of(vm, vintid);
-		raw_spin_lock_irqsave(&irq_lock, flags);
-		if (!lpi->hw || host.maps_again) {
-			ret = its_map_vlpi(host_irq, vm, vintid);
-			if (!ret)
-				kvm_believes(lpi, host_irq);
-		}
-		raw_spin_unlock_irqrestore(&irq_lock, flags);
-	}
-	mutex_unlock(&its_lock);
-	return ret;
-}
-
-/* Returns whether KVM believed that the host IRQ is forwarded. */
-static bool kvm_forget(struct fake_vm *vm, u32 host_irq)
-{
-	struct fake_lpi *lpi;
-
-	for (lpi = vm->lpi; lpi < vm->lpi + NR_LPIS; lpi++) {
-		if (lpi->hw && lpi->host_irq == host_irq) {
-			kvm_believes(lpi, 0);
-			return true;
-		}
-	}
-	return false;
-}
-
-static void kvm_del(struct fake_vm *vm, u32 host_irq)
-{
-	unsigned long flags;
-
-	lock_its(vm);
-	raw_spin_lock_irqsave(&irq_lock, flags);
-	if (kvm_forget(vm, host_irq))
-		its_unmap_vlpi(host_irq);
-	raw_spin_unlock_irqrestore(&irq_lock, flags);
-	mutex_unlock(&its_lock);
-}
-
-static void kvm_raise(struct fake_vm *vm, int event)
-{
-	struct fake_lpi *lpi;
-	u32 vintid;
-
-	lock_its(vm);
-	if (event == NOT_MSI || kvm_resolve(vm, event, &vintid)) {
-		did("raise nothing");
-	} else {
-		lpi = lpi_of(vm, vintid);
-		if (lpi->hw && !host.irq[lpi->host_irq].forwarded)
-			kernel_bug("%c%u is raised through host IRQ %u, a physical one",
-				   vm->letter, vintid, lpi->host_irq);
-		if (lpi->hw)
-			lpi->direct = true;
-		else
-			lpi->soft = true;
-		did("raise %c%u", vm->letter, vintid);
-	}
-	mutex_unlock(&its_lock);
-}
-
-/* --- its_shim.h ------------------------------------------------------------------------------ */
-
-static void check_hands_may_change(const char *what)
-{
-	if (!lock_class_is_held("irqbypass"))
-		kernel_bug("%s without irqbypass's mutex", what);
-	if (!lock_class_is_held("&slot->lock"))
-		kernel_bug("%s without the slot's mutex: the fallback may be injecting", what);
-}
-
-int shim_resolve(struct vb_client *client, u32 *vintid)
-{
-	struct fake_irqfd *irqfd = irqfd_of(client);
-	int ret;
-
-	irqfd->seen_event = irqfd->event;
-	if (irqfd->event == NOT_MSI)
-		return -EPROTONOSUPPORT;
-	client->eventid = irqfd->event;
-	lock_its(irqfd->vm);
-	ret = kvm_resolve(irqfd->vm, irqfd->event, vintid);
-	mutex_unlock(&its_lock);
-	return ret;
-}
-
-bool shim_route_changed(struct vb_client *client)
-{
-	return irqfd_of(client)->event != irqfd_of(client)->seen_event;
-}
-
-int shim_grant(struct vb_client *client, u32 vintid)
-{
-	struct fake_irqfd *irqfd = irqfd_of(client);
-	u32 vintid_now;
-	bool mapped;
-	int ret;
-
-	check_hands_may_change("grant");
-	irqfd->granted_event = irqfd->event;
-	lock_its(irqfd->vm);
-	ret = irqfd->granted_event == NOT_MSI ||
-	      kvm_resolve(irqfd->vm, irqfd->granted_event, &vintid_now) || vintid_now != vintid;
-	mutex_unlock(&its_lock);
-	if (ret)
-		return -EAGAIN;
-	then(&host.before_map);
-	ret = kvm_add(irqfd->vm, irqfd->granted_event, irqfd->host_irq);
-	mapped = client->mapped;
-	if (mapped)
-		irqfd->granted_vintid = host.irq[irqfd->host_irq].vintid;
-	then(&host.after_map);
-	if (mapped && !client->mapped) {
-		host.gone_at_once++;
-		/* Not long enough for a CPU to go offline. */
-		host.irq[irqfd->host_irq].to_be_aimed = false;
-	}
-	return ret;
-}
-
-void shim_revoke(struct vb_client *client)
+void client_free(struct vb_client *client)
 {
 	struct fake_irqfd *irqfd = irqfd_of(client);
 
-	check_hands_may_change("revoke");
-	if (!host.revoke_does_nothing)
-		kvm_del(irqfd->vm, irqfd->host_irq);
-	then(&host.after_unmap);
-	host.irq[irqfd->host_irq].to_be_aimed = false;
+	if (host.irqfd[irqfd->index] == irqfd)
+		kernel_bug("client %llu is freed, and its irqfd is not gone", client->id);
+	host.nr_proxies--;
+	book_put(irqfd->book);
+	kfree_rcu(irqfd, rcu);
 }
 
-void shim_force_unmap(struct vb_client *client)
-{
-	struct fake_irqfd *irqfd = irqfd_of(client);
-
-	check_hands_may_change("forced unmap");
-	did("force");
-	if (host.force_does_nothing)
-		return;
-	if (kvm_forget(irqfd->vm, irqfd->host_irq))
-		broker_count_repair();
-	its_unmap_vlpi(irqfd->host_irq);
-	host.irq[irqfd->host_irq].to_be_aimed = false;
-	broker_count_forced_unmap(irqfd->host_irq);
-}
-
-void shim_was_unmapped(struct vb_client *client)
-{
-	struct fake_irqfd *irqfd = irqfd_of(client);
-
-	lock_its(irqfd->vm);
-	mutex_unlock(&its_lock);
-	host.irq[irqfd->host_irq].to_be_aimed = false;
-}
-
-void shim_raise(struct vb_client *client)
-{
-	struct fake_irqfd *irqfd = irqfd_of(client);
-
-	kvm_raise(irqfd->vm, irqfd->event);
-}
-
-void shim_raise_granted(struct vb_client *client)
-{
-	struct fake_irqfd *irqfd = irqfd_of(client);
-
-	struct fake_lpi *lpi;
-
-	check_hands_may_change("raise");
-	if (host.force_does_nothing)
-		return;
-	lpi = lpi_of(irqfd->vm, irqfd->granted_vintid);
-	if (lpi->raise == RAISE_WOULD_BE_TOO_MANY)
-		kernel_bug("%c%u is raised again, and hands have not changed", irqfd->vm->letter,
-			   irqfd->granted_vintid);
-	lpi->raise = lpi->raise == RAISE_MAY_COME_TWICE ? RAISE_MAY_COME : RAISE_WOULD_BE_TOO_MANY;
-	kvm_raise(irqfd->vm, irqfd->granted_event);
-}
-
-bool shim_raise_through(struct vb_client *holder)
-{
-	struct fake_irqfd *irqfd = irqfd_of(holder);
-	struct fake_irq *irq = &host.irq[irqfd->host_irq];
-
-	if (!lock_class_is_held("&slot->raise_lock"))
-		kernel_bug("raised through a holder, and nothing keeps it mapped");
-	if (!irq->forwarded)
-		kernel_bug("raised through host IRQ %u, which is a physical interrupt",
-			   irqfd->host_irq);
-	if (irqfd->vm->its_off)
-		return false;
-	lpi_of(irq->vm, irq->vintid)->direct = true;
-	did("raise %c%u", irq->vm->letter, irq->vintid);
-	return true;
-}
-
-bool shim_is_leaving(struct vb_client *client)
-{
-	return irqfd_of(client)->leaving;
-}
-
-bool shim_is_forwarded(u32 host_irq)
-{
-	return host.irq[host_irq].forwarded;
-}
-
-/* --- what happens to the host ---------------------------------------------------------------- */
-
+/* Where there is no memory, KVM serves the irqfd without us. */
 struct fake_irqfd *assign(struct fake_vm *vm, int event)
 {
-	struct fake_irqfd *irqfd = host.irqfd;
-	struct vb_vm *record;
-	char name[8];
+	struct fake_irqfd *irqfd;
+	struct vb_slot *spare;
+	u32 i = 0;
 
-	while (irqfd->known)
-		if (++irqfd == host.irqfd + NR_IRQFDS)
+	if (!irqbypass_is_free())
+		kernel_bug("the test has an irqfd assigned while a producer is leaving");
+	while (host.irqfd[i])
+		if (++i == NR_IRQFDS)
 			kernel_bug("too many irqfds for the fake");
-	snprintf(name, sizeof(name), "vm-%c", vm->letter);
-	record = broker_vm_new(vm, 1000 + vm->letter, "vmm", name);
-	if (!record)
+	if (!vm->book)
+		vm->book = book_new(vm);
+	if (!vm->book)
 		return NULL;
-	*irqfd = (struct fake_irqfd){ .vm = vm, .event = event, .known = true };
-	if (!broker_add_client(&irqfd->client, record))
-		broker_vm_free(record);
+	book_get(vm->book);
+	irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL);
+	spare = irqfd ? broker_slot_new() : NULL;
+	if (!spare) {
+		kfree(irqfd);
+		book_put(vm->book);
+		return NULL;
+	}
+	host.nr_proxies++;
+	irqfd->index = i;
+	irqfd->vm = vm;
+	irqfd->book = vm->book;
+	irqfd->event = event;
+	irqfd->seen_event = NEVER_SEEN;
+	irqfd->granted_event = NEVER_SEEN;
+	refcount_set(&irqfd->client.refs, 1);
+	irqfd->client.vm = &vm->book->book;
+	host.irqfd[i] = irqfd;
+	begin_booking();
+	broker_add_client(&irqfd->client, spare);
+	end_booking();
 	fake_check();
 	return irqfd;
 }
 
+bool irqbypass_is_free(void)
+{
+	return !host.deleting && !irqbypass.lock.held_by;
+}
+
 void add_producer(struct fake_irqfd *irqfd, u32 host_irq)
 {
-	irqfd->host_irq = host_irq;
+	if (!irqbypass_is_free())
+		kernel_bug("the test has a producer connected while another is leaving");
 	mutex_lock(&irqbypass);
-	broker_add_producer(&irqfd->client, host_irq);
+	irqfd->host_irq = host_irq;
+	irqfd->connects++;
+	begin_booking();
+	broker_add_producer(&irqfd->client, host_irq, device_of(host_irq));
+	end_booking();
 	mutex_unlock(&irqbypass);
+	fake_check();
+}
+
+void del_begins(struct fake_irqfd *irqfd)
+{
+	bool had, again;
+
+	if (!irqbypass_is_free())
+		kernel_bug("the test has two producers leave at once");
+	mutex_lock(&irqbypass);
+	begin_booking();
+	had = broker_del_begin(&irqfd->client, irqfd, &irqfd->is_mapped);
+	if (broker_del_begin(&irqfd->client, irqfd, &again) || again)
+		kernel_bug("the producer of client %llu leaves twice", irqfd->client.id);
+	end_booking();
+	mutex_unlock(&irqbypass);
+	if (had != !!irqfd->host_irq)
+		kernel_bug("client %llu is said to have %s producer", irqfd->client.id,
+			   had ? "a" : "no");
+	if (had)
+		host.deleting = irqfd;
+	fake_check();
+}
+
+bool del_can_end(void)
+{
+	struct fake_irqfd *irqfd = host.deleting;
+
+	if (!irqfd || irqbypass.lock.held_by)
+		return false;
+	if (irqfd->is_mapped && shim_revoke_would_wait(&irqfd->client))
+		return false;
+	return !irqfd->client.mapped_vintid || !atomic_read(&irqfd->client.busy);
+}
+
+static bool is_anybodys(u32 host_irq)
+{
+	struct fake_irqfd *irqfd;
+
+	for_each_irqfd(irqfd)
+		if (irqfd->host_irq == host_irq)
+			return true;
+	return false;
+}
+
+void del_ends(void)
+{
+	struct fake_irqfd *irqfd = host.deleting;
+	u32 host_irq = irqfd->host_irq;
+
+	mutex_lock(&irqbypass);
+	host.deleter = this_cpu();
+	if (irqfd->is_mapped) {
+		irqfd->vm->halts += !irqfd->vm->halted;
+		count_forced(&irqfd->client, host_irq, shim_revoke(&irqfd->client, true));
+	} else if (irqfd->client.mapped_vintid) {
+		shim_wait_until_free(&irqfd->client);
+		shim_aim(host_irq);
+	}
+	host.deleter = NULL;
+	at(DELETED);
+	begin_booking();
+	broker_del_end(&irqfd->client);
+	end_booking();
+	/* Its driver frees it next, unless it was another's all the time. */
+	irqfd->host_irq = 0;
+	if (!is_anybodys(host_irq)) {
+		if (host.irq[host_irq].forwarded && !host.irq[host_irq].stray)
+			kernel_bug("P4: host IRQ %u is forwarded, and its producer is gone",
+				   host_irq);
+		host.irq[host_irq].fired = false;
+	}
+	host.deleting = NULL;
+	mutex_unlock(&irqbypass);
+	go_on();
 	fake_check();
 }
 
 void del_producer(struct fake_irqfd *irqfd)
 {
-	mutex_lock(&irqbypass);
-	broker_del_producer(&irqfd->client);
-	mutex_unlock(&irqbypass);
-	irqfd->host_irq = 0;
-	fake_check();
+	del_begins(irqfd);
+	if (del_can_end())
+		del_ends();
 }
 
 void leave(struct fake_irqfd *irqfd)
 {
 	irqfd->leaving = true;
+	/* What the broker has not seen of its route it will not see any more. */
+	if (irqfd->event != irqfd->seen_event)
+		irqfd->edge = 0;
+}
+
+static void end(struct fake_irqfd *irqfd)
+{
+	struct vb_slot *spare;
+
+	host.irqfd[irqfd->index] = NULL;
+	if (irqfd->edge)
+		lpi_of(irqfd->vm, irqfd->edge)->signalled = true;
+	begin_booking();
+	spare = broker_remove_client(&irqfd->client);
+	broker_slot_free(spare);
+	end_booking();
+	go_on();
+	fake_check();
 }
 
 void deassign(struct fake_irqfd *irqfd)
 {
 	leave(irqfd);
-	if (irqfd->host_irq)
-		del_producer(irqfd);
-	thread_runs(irqfd);
-	broker_vm_free(broker_remove_client(&irqfd->client));
-	/* So that a use of it after this is seen. */
-	memset(&irqfd->client, 0xa5, sizeof(irqfd->client));
-	irqfd->known = false;
-	fake_check();
+	irqfd->ending = true;
+	go_on();
+}
+
+/* What had to wait for something, and need not any more. */
+void go_on(void)
+{
+	struct fake_irqfd *irqfd;
+
+	/* In the middle of something, the test says when. */
+	if (host.deleting && is_first_cpu() && del_can_end())
+		del_ends();
+	for_each_irqfd(irqfd) {
+		if (!irqfd->ending || !irqbypass_is_free())
+			continue;
+		if (irqfd->host_irq)
+			del_producer(irqfd);
+		else
+			end(irqfd);
+		/* That has gone on by itself. */
+		return;
+	}
 }
 
 struct fake_irqfd *source(struct fake_vm *vm, int event, u32 host_irq)
@@ -514,90 +289,54 @@ struct fake_irqfd *source(struct fake_vm *vm, int event, u32 host_irq)
 	return irqfd;
 }
 
-static void vm_changed(struct fake_vm *vm)
-{
-	if (broker_vm_changed(vm))
-		host.kicks++;
-}
-
-void route_late(struct fake_irqfd *irqfd, int event)
-{
-	irqfd->event = event;
-	vm_changed(irqfd->vm);
-	fake_check();
-}
-
-static void has_waiter(struct vb_vm *vm)
-{
-	host.waiters_told++;
-}
+/* --- the VMM and the guest ------------------------------------------------------------------- */
 
 void route(struct fake_irqfd *irqfd, int event)
 {
 	irqfd->event = event;
-	host.waiters_told = 0;
-	mutex_lock(&irqbypass);
-	broker_routes_changed(irqfd->vm, has_waiter);
-	mutex_unlock(&irqbypass);
+	forget_edges(irqfd->vm);
+	begin_booking();
+	broker_changed(&irqfd->book->book, VB_WALK_ROUTES);
+	end_booking();
 	fake_check();
 }
 
 void guest_maps(struct fake_vm *vm, int event, u32 vintid)
 {
-	mutex_lock(&its_lock);
+	its_lock(vm);
 	if (!vm->event[event]) {
 		vm->event[event] = vintid;
-		vm_changed(vm);
+		forget_edges(vm);
 	}
-	mutex_unlock(&its_lock);
+	its_unlock(vm);
+	vm_changed(vm);
+	go_on();
 	fake_check();
 }
 
 void guest_discards(struct fake_vm *vm, int event)
 {
-	struct fake_lpi *lpi;
-	unsigned long flags;
-
-	mutex_lock(&its_lock);
-	if (vm->event[event]) {
-		lpi = lpi_of(vm, vm->event[event]);
-		raw_spin_lock_irqsave(&irq_lock, flags);
-		if (lpi->hw)
-			its_unmap_vlpi(lpi->host_irq);
-		kvm_believes(lpi, 0);
-		raw_spin_unlock_irqrestore(&irq_lock, flags);
-		vm->event[event] = 0;
-		/* What is pending may go with the event, and the guest knows that. */
-		lpi->owed = false;
-	}
-	mutex_unlock(&its_lock);
+	kvm_discards(vm, event);
+	vm_changed(vm);
+	go_on();
 	fake_check();
-}
-
-void guest_discards_under_a_look(struct fake_vm *vm, int event)
-{
-	struct fake_lpi *lpi = lpi_of(vm, vm->event[event]);
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&irq_lock, flags);
-	watch(lpi->host_irq);
-	raw_spin_unlock_irqrestore(&irq_lock, flags);
-	host.discarding = vm;
-	host.discarded = event;
-	look();
 }
 
 void guest_moves(struct fake_vm *vm, u32 vintid)
 {
+	static const char vpes[2];
 	struct fake_lpi *lpi = lpi_of(vm, vintid);
 	unsigned long flags;
 
-	mutex_lock(&its_lock);
-	raw_spin_lock_irqsave(&irq_lock, flags);
-	if (lpi->hw && its_map_vlpi(lpi->host_irq, vm, vintid))
+	its_lock(vm);
+	vm->target = vm->target == &vpes[0] ? &vpes[1] : &vpes[0];
+	raw_spin_lock_irqsave(&vm->irq_lock, flags);
+	if (lpi->hw && gate(lpi->host_irq, vm, vintid))
 		kernel_bug("%c%u can't be moved to another vPE", vm->letter, vintid);
-	raw_spin_unlock_irqrestore(&irq_lock, flags);
-	mutex_unlock(&its_lock);
+	raw_spin_unlock_irqrestore(&vm->irq_lock, flags);
+	its_unlock(vm);
+	vm_changed(vm);
+	go_on();
 	fake_check();
 }
 
@@ -612,10 +351,13 @@ void guest_takes(struct fake_vm *vm, u32 vintid)
 
 void kvm_unmaps(u32 host_irq)
 {
-	struct fake_irq *irq = &host.irq[host_irq];
+	struct fake_vm *vm = host.irq[host_irq].vm;
 
-	lpi_of(irq->vm, irq->vintid)->owed = false;
-	kvm_del(irq->vm, host_irq);
+	lpi_of(vm, host.irq[host_irq].vintid)->owed = false;
+	its_lock(vm);
+	kvm_dels(vm, host_irq);
+	its_unlock(vm);
+	go_on();
 	fake_check();
 }
 
@@ -625,31 +367,30 @@ void its_on(struct fake_vm *vm, bool on)
 
 	vm->its_off = !on;
 	/* What is on its way then may be lost, and the guest knows that. */
-	for (i = 0; i < NR_LPIS; i++)
+	for (i = 0; i < NR_LPIS; i++) {
 		vm->lpi[i].owed = false;
-	/* The guest enables LPIs after that. */
-	if (on)
-		vm_changed(vm);
+		vm->lpi[i].raise_due = false;
+	}
+	forget_edges(vm);
+	vm_changed(vm);
 	fake_check();
 }
 
-void look(void)
+void get_stuck(struct fake_vm *vm, bool on)
 {
-	host.waiters_told = 0;
-	mutex_lock(&irqbypass);
-	broker_rearbitrate(has_waiter);
-	mutex_unlock(&irqbypass);
+	vm->stuck = on;
+	go_on();
 	fake_check();
 }
 
-void settle(void)
+void vm_is_told(struct fake_vm *vm)
 {
-	u32 looks;
+	vm_changed(vm);
+}
 
-	look();
-	/* A client that no look settles stays unsettled. */
-	for (looks = 0; broker_is_unsettled() && looks < 2; looks++)
-		look();
+void time_passes(unsigned int ms)
+{
+	host.ms += ms;
 }
 
 /* --- edges ----------------------------------------------------------------------------------- */
@@ -659,28 +400,17 @@ u32 leads_to(struct fake_irqfd *irqfd)
 	return irqfd->event == NOT_MSI || irqfd->vm->its_off ? 0 : irqfd->vm->event[irqfd->event];
 }
 
-static void owe(struct fake_irqfd *irqfd)
+bool is_served(struct fake_irqfd *irqfd)
 {
-	u32 vintid = leads_to(irqfd);
+	struct vb_client *client;
 
-	if (vintid)
-		lpi_of(irqfd->vm, vintid)->owed = true;
-}
-
-void thread_runs(struct fake_irqfd *irqfd)
-{
-	struct vb_slot *slot;
-
-	if (!irqfd->queued)
-		return;
-	irqfd->queued = false;
-	slot = broker_lock_slot(&irqfd->client);
-	then(&host.while_injecting);
-	owe(irqfd);
-	kvm_raise(irqfd->vm, irqfd->event);
-	broker_unlock_slot(slot);
-	broker_count_injection(&irqfd->client, VLPI_BROKER_WHY_THREAD);
-	fake_check();
+	if (!broker_signal(&irqfd->client))
+		return false;
+	client = broker_next_signal(&irqfd->book->book);
+	if (client != &irqfd->client)
+		kernel_bug("client %llu was signalled last", irqfd->client.id);
+	broker_put_client(client);
+	return true;
 }
 
 void signal_eventfd(struct fake_irqfd *irqfd)
@@ -691,24 +421,20 @@ void signal_eventfd(struct fake_irqfd *irqfd)
 
 	if (irqfd->leaving)
 		return;
-	if (client->raises_inline) {
-		taken = broker_raise(client);
-	} else {
-		taken = client->vm->worker && broker_is_served(client);
-		irqfd->queued |= taken;
-	}
-	if (taken) {
+	irqfd->edge = led_to;
+	irqfd->vm->wakeups++;
+	begin_booking();
+	if (client->raises_inline && broker_raise(client)) {
 		broker_count_signal(client);
-		if (client->raises_inline)
-			broker_count_injection(client, VLPI_BROKER_WHY_INLINE);
+		broker_count_injection(client, VLPI_BROKER_WHY_INLINE);
+		taken = true;
 	} else {
-		if (broker_is_due(client))
-			host.kicks++;
-		kvm_raise(irqfd->vm, irqfd->event);
+		taken = broker_signal(client);
 	}
-	/* Where its route changes meanwhile, the signal may arrive at either LPI. */
-	if (!irqfd->queued && leads_to(irqfd) == led_to)
-		owe(irqfd);
+	end_booking();
+	if (!taken)
+		kvm_injects(irqfd);
+	irqfd->vm->wakeups--;
 	fake_check();
 }
 
@@ -719,8 +445,8 @@ void host_takes(u32 host_irq)
 	if (!host.irq[host_irq].fired)
 		return;
 	host.irq[host_irq].fired = false;
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		if (irqfd->known && irqfd->host_irq == host_irq)
+	for_each_irqfd(irqfd)
+		if (irqfd->host_irq == host_irq)
 			signal_eventfd(irqfd);
 }
 
@@ -741,6 +467,7 @@ void fires(u32 host_irq)
 
 void fake_begin(void)
 {
+	fake_reset();
 	broker_set_live(true);
 	guest_maps(&host.vm[0], 0, LPI);
 	guest_maps(&host.vm[0], 1, LPI + 1);
@@ -749,12 +476,17 @@ void fake_begin(void)
 
 void fake_reset(void)
 {
+	struct fake_vm *vm;
 	u32 i;
 
 	/* The arbiter's totals are not reset either. */
-	host = (struct fake_host){ .gone_at_once = host.gone_at_once };
-	for (i = 0; i < NR_VMS; i++)
-		host.vm[i].letter = 'A' + i;
+	host = (struct fake_host){ .ms = host.ms ?: 1000, .maps = host.maps };
+	for (i = 0; i < NR_VMS; i++) {
+		vm = &host.vm[i];
+		vm->letter = 'A' + i;
+		mutex_init(&vm->its_lock);
+		raw_spin_lock_init(&vm->irq_lock);
+	}
 }
 
 u32 random_below(u64 *state, u32 n)

@@ -16,17 +16,30 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* From the outermost lock inwards. The first, fourth and fifth are the fake host's. */
+/* From the outermost lock inwards. The first three are the fake host's, the last three are leaves. */
 static const char *const lock_order[] = {
 	"irqbypass",
-	"arbiter",
-	"&slot->lock",
-	"its_lock",
-	"irq_lock",
-	"ledger",
+	"&vm->its_lock",
+	"&vm->irq_lock",
+	"&vm->lock",
 	"&slot->raise_lock",
+	"irqs_lock",
+	"refused_lock",
 };
 
+#define FIRST_LEAF	4U
+
+/* What a CPU is in the middle of. Those after it have begun since, and are not done yet. */
+struct cpu {
+	struct lock *held[8];
+	unsigned int nr_held, nr_raw;
+	unsigned int nr_readers;
+	bool irqs_off;
+};
+
+static struct cpu cpus[6], *cpu = cpus;
+
+unsigned int nr_walked;
 void (*before_the_end)(void);
 
 void kernel_bug(const char *fmt, ...)
@@ -45,14 +58,45 @@ void kernel_bug(const char *fmt, ...)
 	_exit(66);
 }
 
+/* --- CPUs ------------------------------------------------------------------------------------ */
+
+static void free_unseen(void);
+
+const void *this_cpu(void)
+{
+	return cpu;
+}
+
+bool is_first_cpu(void)
+{
+	return cpu == cpus;
+}
+
+void on_another_cpu(void (*what)(void))
+{
+	if (cpu == cpus + ARRAY_SIZE(cpus) - 1)
+		kernel_bug("more happens at one moment than the fake kernel can do");
+	*++cpu = (struct cpu){};
+	what();
+	kernel_is_quiet();
+	cpu--;
+	free_unseen();
+}
+
+void meanwhile_(void (**what)(void))
+{
+	void (*now)(void) = *what;
+
+	*what = NULL;
+	if (now)
+		on_another_cpu(now);
+}
+
 /* --- locks ----------------------------------------------------------------------------------- */
 
-static struct lock *held[8];
-static unsigned int nr_held, nr_raw;
-static bool irqs_off;
-static unsigned int nr_readers;
-
-bool interrupt_next_wait;
+const char *before_lock_of_class;
+unsigned int before_lock_skips;
+void (*before_lock)(void);
 
 static unsigned int rank_of(const char *class)
 {
@@ -60,7 +104,7 @@ static unsigned int rank_of(const char *class)
 
 	for (i = 0; i < ARRAY_SIZE(lock_order); i++)
 		if (!strcmp(lock_order[i], class))
-			return i;
+			return i < FIRST_LEAF ? i : FIRST_LEAF;
 	kernel_bug("no place in the order of locks for \"%s\": see lock_order", class);
 }
 
@@ -68,88 +112,111 @@ void lock_init_(struct lock *lock, const char *class)
 {
 	rank_of(class);
 	lock->class = class;
+	lock->held_by = NULL;
 }
 
 void lock_take_(struct lock *lock)
 {
+	const struct lock *last = cpu->nr_held ? cpu->held[cpu->nr_held - 1] : NULL;
+
 	if (!lock->class)
 		kernel_bug("a lock is taken that was not initialised");
-	if (nr_held && rank_of(held[nr_held - 1]->class) >= rank_of(lock->class))
-		kernel_bug("%s is taken while %s is held", lock->class, held[nr_held - 1]->class);
-	held[nr_held++] = lock;
+	if (lock->held_by && lock->held_by != cpu)
+		kernel_bug("another CPU has %s, for which the fake kernel can't wait (%s is held)",
+			   lock->class, last ? last->class : "nothing");
+	if (last && rank_of(last->class) >= rank_of(lock->class))
+		kernel_bug("%s is taken while %s is held", lock->class, last->class);
+	lock->held_by = cpu;
+	cpu->held[cpu->nr_held++] = lock;
 }
 
 void lock_drop_(struct lock *lock)
 {
-	if (!nr_held || held[nr_held - 1] != lock)
+	if (!cpu->nr_held || cpu->held[cpu->nr_held - 1] != lock)
 		kernel_bug("%s is dropped, but was not the last one taken",
 			   lock->class ? lock->class : "a lock");
-	nr_held--;
+	lock->held_by = NULL;
+	cpu->nr_held--;
 }
 
 bool lock_is_held_(const struct lock *lock)
 {
+	return lock->held_by == cpu;
+}
+
+static bool holds_class(const struct cpu *which, const char *class)
+{
 	unsigned int i;
 
-	for (i = 0; i < nr_held; i++)
-		if (held[i] == lock)
+	for (i = 0; i < which->nr_held; i++)
+		if (!strcmp(which->held[i]->class, class))
 			return true;
 	return false;
 }
 
 bool lock_class_is_held(const char *class)
 {
-	unsigned int i;
+	return holds_class(cpu, class);
+}
 
-	for (i = 0; i < nr_held; i++)
-		if (!strcmp(held[i]->class, class))
+bool lock_class_is_held_anywhere(const char *class)
+{
+	const struct cpu *other;
+
+	for (other = cpus; other <= cpu; other++)
+		if (holds_class(other, class))
 			return true;
 	return false;
 }
 
 void might_sleep_(const char *what)
 {
-	if (nr_raw || irqs_off || nr_readers)
+	if (cpu->nr_raw || cpu->irqs_off || cpu->nr_readers)
 		kernel_bug("%s sleeps, %s", what,
-			   nr_raw ? "with a raw lock held" :
-			   irqs_off ? "with interrupts off" : "in an RCU reader");
+			   cpu->nr_raw ? "with a raw lock held" :
+			   cpu->irqs_off ? "with interrupts off" : "in an RCU reader");
 }
 
 unsigned long irqs_save_(void)
 {
-	bool was = irqs_off;
+	bool was = cpu->irqs_off;
 
-	irqs_off = true;
+	cpu->irqs_off = true;
 	return was;
 }
 
 void irqs_restore_(unsigned long flags)
 {
-	if (!irqs_off)
+	if (!cpu->irqs_off)
 		kernel_bug("interrupts are restored, but were not off");
-	irqs_off = flags;
+	cpu->irqs_off = flags;
 }
 
 void raw_take_(struct lock *lock)
 {
-	if (!irqs_off)
+	if (!cpu->irqs_off)
 		kernel_bug("%s is taken with interrupts on, by whom they may interrupt",
 			   lock->class);
+	if (before_lock && lock->class && !strcmp(before_lock_of_class, lock->class) &&
+	    !before_lock_skips--) {
+		before_lock_skips = 0;
+		meanwhile_(&before_lock);
+	}
 	lock_take_(lock);
-	nr_raw++;
+	cpu->nr_raw++;
 }
 
 void raw_drop_(struct lock *lock)
 {
 	lock_drop_(lock);
-	nr_raw--;
+	cpu->nr_raw--;
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
 unsigned int fail_allocation;
 bool (*allocation_fails)(void);
-unsigned int nr_allocated;
+unsigned int nr_allocated, nr_allocations;
 
 void *kzalloc(size_t size, gfp_t gfp)
 {
@@ -160,17 +227,20 @@ void *kzalloc(size_t size, gfp_t gfp)
 	if (allocation_fails && allocation_fails())
 		return NULL;
 	nr_allocated++;
+	nr_allocations++;
 	return calloc(1, size);
 }
 
 static void check_no_lock_in(const void *object)
 {
 	size_t size = malloc_usable_size((void *)object);
+	const struct cpu *other;
 	unsigned int i;
 
-	for (i = 0; i < nr_held; i++)
-		if ((uintptr_t)held[i] - (uintptr_t)object < size)
-			kernel_bug("%s is freed while it is held", held[i]->class);
+	for (other = cpus; other <= cpu; other++)
+		for (i = 0; i < other->nr_held; i++)
+			if ((uintptr_t)other->held[i] - (uintptr_t)object < size)
+				kernel_bug("%s is freed while it is held", other->held[i]->class);
 }
 
 void kfree(const void *object)
@@ -198,16 +268,25 @@ ssize_t strscpy(char *to, const char *from, size_t size)
 /* --- RCU ------------------------------------------------------------------------------------- */
 
 static struct rcu_head *to_free;
-bool reader_elsewhere;
 
 void (*while_reader_looks)(void);
-void (*while_waiting)(void);
+void (*while_reader_walks)(void);
+
+static bool is_a_reader_anywhere(void)
+{
+	const struct cpu *other;
+
+	for (other = cpus; other <= cpu; other++)
+		if (other->nr_readers)
+			return true;
+	return false;
+}
 
 static void free_unseen(void)
 {
 	struct rcu_head *head;
 
-	while (!nr_readers && !reader_elsewhere && to_free) {
+	while (to_free && !is_a_reader_anywhere()) {
 		head = to_free;
 		to_free = head->next;
 		kfree(head->object);
@@ -216,19 +295,19 @@ static void free_unseen(void)
 
 void rcu_read_lock(void)
 {
-	nr_readers++;
+	cpu->nr_readers++;
 }
 
 void rcu_read_unlock(void)
 {
-	if (!nr_readers--)
+	if (!cpu->nr_readers--)
 		kernel_bug("rcu_read_unlock() without rcu_read_lock()");
 	free_unseen();
 }
 
 void rcu_check_reader_(void)
 {
-	if (!nr_readers)
+	if (!cpu->nr_readers)
 		kernel_bug("rcu_dereference() without rcu_read_lock()");
 }
 
@@ -245,34 +324,12 @@ void rcu_free_(struct rcu_head *head, void *object)
 	free_unseen();
 }
 
-/* The other CPU has interrupts and readers of its own. What this CPU reads is not freed. */
-void meanwhile_(void (**what)(void))
-{
-	void (*other_cpu)(void) = *what;
-	unsigned int readers = nr_readers;
-	bool irqs = irqs_off;
-
-	if (!other_cpu)
-		return;
-	*what = NULL;
-	if (nr_held)
-		kernel_bug("one that holds %s meanwhile is more than the fake kernel can do",
-			   held[0]->class);
-	irqs_off = false;
-	nr_readers = 0;
-	reader_elsewhere = readers;
-	other_cpu();
-	reader_elsewhere = false;
-	irqs_off = irqs;
-	nr_readers = readers;
-}
-
 void kernel_is_quiet(void)
 {
-	if (nr_held)
-		kernel_bug("%s is still held", held[0]->class);
-	if (irqs_off)
+	if (cpu->nr_held)
+		kernel_bug("%s is still held", cpu->held[0]->class);
+	if (cpu->irqs_off)
 		kernel_bug("interrupts are still off");
-	if (nr_readers)
+	if (cpu->nr_readers)
 		kernel_bug("rcu_read_lock() without rcu_read_unlock()");
 }

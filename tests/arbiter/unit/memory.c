@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* P5 and lifetimes: allocations that fail, slots that a reader still looks at, locks. */
+/*
+ * P5 and lifetimes: an irqfd without memory, slots that come with the irqfds and are used again while
+ * a reader still looks at them, clients that are owed something; and that the fake kernel sees what
+ * is wrong.
+ */
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -11,7 +15,6 @@
 #include <stdlib.h>
 
 #include "fake_host.h"
-#include "its_shim.h"
 #include "unit.h"
 
 static struct fake_vm *const a = &host.vm[0];
@@ -19,320 +22,395 @@ static struct fake_vm *const b = &host.vm[1];
 
 /* --- no memory ------------------------------------------------------------------------------- */
 
-/* Any allocation in this may fail. */
-static void a_life(void)
-{
-	struct fake_irqfd *x[5];
-	u32 i;
-
-	guest_maps(a, 0, LPI);
-	guest_maps(b, 0, LPI);
-	for (i = 0; i < 5; i++) {
-		x[i] = assign(i < 3 ? a : b, 0);
-		if (!x[i])
-			return;
-		add_producer(x[i], 1 + i);
-	}
-	guest_maps(a, 1, LPI + 1);
-	route_late(x[0], 1);
-	settle();
-	guest_discards(a, 0);
-	guest_maps(a, 0, LPI);
-	settle();
-	del_producer(x[1]);
-	add_producer(x[1], 1 + 1);
-	route_late(x[2], 1);
-	settle();
-	deassign(x[0]);
-	deassign(x[3]);
-	guest_maps(b, 1, LPI + 1);
-	route_late(x[4], 1);
-	settle();
-}
-
-TEST(each_allocation_fails_once)
-{
-	unsigned int n;
-
-	broker_set_live(true);
-	for (n = 1; ; n++) {
-		u32 i;
-
-		fail_allocation = n;
-		a_life();
-		if (fail_allocation)
-			break;
-		/* There is memory again, and something changes in each VM. */
-		for (i = 0; i < 2; i++)
-			broker_vm_changed(&host.vm[i]);
-		settle();
-		fake_check_settled();
-		fake_end();
-		for (i = 0; i < 2; i++)
-			host.vm[i] = (struct fake_vm){ .letter = 'A' + i };
-	}
-	/* Records of VMs, slots, and what the irqchip allocates to map. */
-	if (n < 12)
-		FAIL("only %u allocations were made", n - 1);
-	fake_end();
-}
-
-TEST(no_memory_for_a_slot)
-{
-	struct fake_irqfd *x, *y;
-
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	x = assign(a, 3);
-	x->event = 0;
-	fail_allocation = 1;
-	add_producer(x, 1);
-	EXPECT_STATE(x, UNRESOLVED, ENOMEM);
-	EXPECT(!broker_is_served(&x->client));
-	/* The next one has memory, and gets the slot. */
-	y = source(a, 0, 2);
-	HOLDS(y);
-	broker_vm_changed(a);
-	settle();
-	WAITS(x);
-	EXPECT_DID("map 2 A8192, raise A8192");
-	fake_end();
-}
-
-TEST(no_memory_for_the_slot_that_a_route_leads_to)
-{
-	struct fake_irqfd *x, *y;
-
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	guest_maps(a, 1, LPI + 1);
-	x = source(a, 0, 1);
-	y = source(a, 0, 2);
-	fake_did();
-	route_late(x, 1);
-	/* The first is that of the promotion. */
-	fail_allocation = 2;
-	look();
-	EXPECT_STATE(x, UNRESOLVED, ENOMEM);
-	EXPECT(broker_is_unsettled());
-	EXPECT_DID("unmap 1, map 2 A8192, raise A8192");
-	HOLDS(y);
-	look();
-	HOLDS(x);
-	EXPECT_DID("map 1 A8193, raise A8193");
-	EXPECT(!broker_is_unsettled());
-	fake_end();
-}
-
-TEST(no_memory_for_the_irqchips_book)
-{
-	struct fake_irqfd *x, *y;
-
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	x = assign(a, 0);
-	y = assign(a, 0);
-	fail_allocation = 1;
-	add_producer(x, 1);
-	EXPECT_STATE(x, UNMAPPABLE, ENOMEM);
-	add_producer(y, 2);
-	/* One of them holds it, and either may. */
-	EXPECT_EQ(info().nr_held, 1);
-	fake_check_settled();
-	fake_end();
-}
-
-TEST(no_memory_for_a_vm)
-{
-	fail_allocation = 1;
-	EXPECT(!assign(a, 0));
-	EXPECT_EQ(info().nr_vms, 0);
-	broker_vm_free(NULL);
-	fake_end();
-}
-
-/* --- lifetimes ------------------------------------------------------------------------------- */
-
-static struct fake_irqfd *going;
-
-static void it_is_routed_away(void)
-{
-	route_late(going, NOT_MSI);
-	settle();
-}
-
-/* A slot that is gone is not freed while a wake-up looks at it. */
-TEST(slot_goes_while_a_wake_up_looks_at_it)
-{
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	going = source(a, 0, 1);
-	EXPECT(broker_is_served(&going->client));
-	while_reader_looks = it_is_routed_away;
-	EXPECT(!broker_is_served(&going->client));
-	EXPECT_EQ(info().nr_slots, 0);
-	fake_check();
-	fake_end();
-}
-
-TEST(slot_goes_while_the_fallback_finds_it)
-{
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	going = source(a, 0, 1);
-	while_reader_looks = it_is_routed_away;
-	EXPECT(!broker_lock_slot(&going->client));
-	fake_check();
-	broker_unlock_slot(NULL);
-	fake_end();
-}
-
-static void it_is_gone_before_the_lock_is_had(void)
-{
-	going->event = NOT_MSI;
-	broker_vm_changed(a);
-	/* The fallback that waits has a reference. */
-	host.objects_elsewhere = 1;
-	settle();
-}
-
-TEST(slot_goes_while_the_fallback_waits_for_it)
-{
-	struct vb_slot *slot;
-
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	going = source(a, 0, 1);
-	while_waiting = it_is_gone_before_the_lock_is_had;
-	slot = broker_lock_slot(&going->client);
-	EXPECT(slot);
-	shim_raise(&going->client);
-	EXPECT_EQ(nr_allocated, 2);
-	broker_unlock_slot(slot);
-	EXPECT_EQ(nr_allocated, 1);
-	host.objects_elsewhere = 0;
-	fake_check();
-	fake_end();
-}
-
-TEST(fallback_that_locks_a_slot_leaves_it_as_it_was)
+/* What an irqfd needs is allocated before anything is booked: a record of its VM, itself, a slot. */
+TEST(no_memory_for_an_irqfd)
 {
 	struct fake_irqfd *x;
-	struct vb_slot *slot;
+	unsigned int n;
+
+	for (n = 1; n <= 3; n++) {
+		fake_begin();
+		fail_allocation = n;
+		EXPECT(!assign(a, 0));
+		EXPECT_EQ(info().nr_vms, 0);
+		EXPECT(!a->book);
+		fail_allocation = 0;
+		x = source(a, 0, 1);
+		settle();
+		HOLDS(x);
+		fake_end();
+	}
+}
+
+TEST(no_memory_for_the_second_irqfd)
+{
+	struct fake_irqfd *x;
+	unsigned int n;
+
+	for (n = 1; n <= 2; n++) {
+		fake_begin();
+		x = source(a, 0, 1);
+		fail_allocation = n;
+		EXPECT(!assign(a, 0));
+		EXPECT_EQ(info().nr_clients, 1);
+		settle();
+		HOLDS(x);
+		fake_end();
+	}
+}
+
+/* A life in which no allocation succeeds once the irqfds are there. */
+TEST(nothing_needs_memory_later)
+{
+	struct fake_irqfd *x[6];
+	unsigned int before;
 	u32 i;
 
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
-	x = source(a, 0, 1);
-	for (i = 0; i < 3; i++) {
-		slot = broker_lock_slot(&x->client);
-		EXPECT(slot);
-		EXPECT(lock_class_is_held("&slot->lock"));
-		broker_unlock_slot(slot);
+	fake_begin();
+	for (i = 0; i < 6; i++)
+		x[i] = assign(i < 4 ? a : b, 0);
+	before = nr_allocations;
+	for (i = 0; i < 6; i++) {
+		add_producer(x[i], 1 + i);
+		settle();
 	}
-	HOLDS(x);
-	deassign(x);
-	EXPECT_EQ(nr_allocated, 0);
+	route(x[0], 1);
+	route(x[1], 2);
+	guest_maps(a, 2, LPI + 2);
+	settle();
+	guest_discards(a, 0);
+	settle();
+	guest_maps(a, 0, LPI + 3);
+	for (i = 0; i < 6; i++)
+		signal_eventfd(x[i]);
+	settle();
+	/* Each of the four at an LPI of its own: as many slots as clients. */
+	route(x[2], 0);
+	route(x[3], 3);
+	guest_maps(a, 3, LPI + 4);
+	settle();
+	EXPECT_EQ(info().nr_slots, 5);
+	for (i = 0; i < 6; i++)
+		del_producer(x[i]);
+	settle();
+	EXPECT_EQ(nr_allocations, before);
 	fake_end();
 }
 
-TEST(irqfd_that_leads_nowhere_has_no_slot_to_lock)
-{
-	struct fake_irqfd *x = source(a, 0, 1);
+/* --- slots ----------------------------------------------------------------------------------- */
 
-	EXPECT(!broker_lock_slot(&x->client));
-	fake_end();
-}
-
-TEST(slot_goes_with_its_last_client)
+TEST(slots_come_and_go_with_irqfds)
 {
 	struct fake_irqfd *x, *y, *idle;
 
-	broker_set_live(true);
-	guest_maps(a, 0, LPI);
+	fake_begin();
 	idle = assign(a, 0);
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
+	settle();
 	EXPECT_EQ(info().nr_slots, 1);
+	/* The VM, three irqfds, three slots. */
+	EXPECT_EQ(nr_allocated, 7);
 	deassign(x);
 	deassign(y);
+	settle();
 	EXPECT_EQ(info().nr_slots, 1);
-	EXPECT_EQ(nr_allocated, 2);
+	EXPECT_EQ(nr_allocated, 3);
 	deassign(idle);
+	EXPECT_EQ(info().nr_slots, 0);
+	settle();
 	EXPECT_EQ(nr_allocated, 0);
 	fake_end();
 }
 
-TEST(records_of_vms_are_kept_as_long_as_there_are_irqfds)
+/* Whoever goes first: those that stay have a slot each, also where all are in use. */
+TEST(slots_are_enough_whoever_goes_first)
+{
+	struct fake_irqfd *x[4];
+	u32 order, i;
+
+	fake_begin();
+	guest_maps(a, 2, LPI + 2);
+	guest_maps(a, 3, LPI + 3);
+	for (order = 0; order < 16; order++) {
+		for (i = 0; i < 4; i++)
+			x[i] = source(a, i % (1 + order % 4), 1 + i);
+		settle();
+		EXPECT_EQ(info().nr_slots, 1 + order % 4);
+		for (i = 0; i < 4; i++) {
+			deassign(x[(i + order / 4) % 4]);
+			if (i == 1) {
+				struct fake_irqfd *irqfd;
+
+				for_each_irqfd(irqfd)
+					route(irqfd, irqfd->event ? 0 : 1);
+			}
+			settle();
+		}
+	}
+	fake_end();
+}
+
+static struct fake_irqfd *going, *coming;
+
+static void it_is_gone(void)
+{
+	deassign(going);
+	look_at(a);
+}
+
+/* A slot that is gone is not freed while a wake-up looks at it. */
+TEST(slot_is_freed_when_no_wake_up_looks_at_it)
+{
+	struct fake_irqfd *y;
+
+	fake_begin();
+	y = source(a, 0, 1);
+	settle();
+	going = source(a, 1, 2);
+	settle();
+	while_reader_looks = it_is_gone;
+	/* KVM removes an irqfd when no wake-up of its is under way; this one is another's. */
+	EXPECT(broker_raise(&y->client));
+	EXPECT(!while_reader_looks);
+	EXPECT_EQ(info().nr_slots, 1);
+	fake_end();
+}
+
+static void its_slot_is_used_for_another_vlpi(void)
+{
+	route(going, NOT_MSI);
+	look_at(a);
+	/* The slot that was given up last is used first. */
+	route(coming, 1);
+	look_at(a);
+	HOLDS(coming);
+}
+
+/* The wake-up has found the slot, and it is another vLPI's when it has the raise lock. */
+TEST(slot_is_used_again_while_a_wake_up_looks_at_it)
+{
+	u32 i;
+
+	fake_begin();
+	for (i = 0; i < 3; i++) {
+		going = i ? source(a, 0, 1) : assign(a, 0);
+		coming = source(a, 5, 2);
+		settle();
+		fake_did();
+		while_reader_looks = its_slot_is_used_for_another_vlpi;
+		if (i < 2)
+			EXPECT(!broker_raise(&going->client));
+		else
+			broker_signal(&going->client);
+		EXPECT(!while_reader_looks);
+		EXPECT_DID(i ? "unmap 1, raise A8192, map 2 A8193, raise A8193" :
+			       "map 2 A8193, raise A8193");
+		settle();
+		HOLDS(coming);
+		deassign(going);
+		deassign(coming);
+		settle();
+	}
+	fake_end();
+}
+
+static void its_slot_is_used_for_another_vlpi_and_it_is_there(void)
+{
+	its_slot_is_used_for_another_vlpi();
+	route(going, 1);
+	look_at(a);
+}
+
+/* And it leads there by now: what is raised is right then. */
+TEST(slot_is_used_again_and_found_again)
+{
+	fake_begin();
+	going = source(a, 0, 1);
+	coming = source(a, 5, 2);
+	settle();
+	while_reader_looks = its_slot_is_used_for_another_vlpi_and_it_is_there;
+	fake_did();
+	EXPECT(broker_raise(&going->client));
+	EXPECT_DID("unmap 1, raise A8192, map 2 A8193, raise A8193, raise A8193");
+	WAITS(going);
+	fake_end();
+}
+
+/* --- clients --------------------------------------------------------------------------------- */
+
+TEST(client_lives_while_it_is_owed_something)
+{
+	struct fake_irqfd *x;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	assign(a, 0);
+	settle();
+	deassign(x);
+	/* Its vLPI was dropped, and the route of its grant is the one to raise it by. */
+	EXPECT_EQ(host.nr_proxies, 2);
+	settle();
+	EXPECT_EQ(host.nr_proxies, 1);
+	EXPECT_DID("map 1 A8192, raise A8192, unmap 1, raise A8192");
+	fake_end();
+}
+
+static void it_is_deassigned(void)
+{
+	deassign(going);
+}
+
+TEST(client_lives_while_a_step_is_about_it)
+{
+	enum moment moment;
+
+	fake_begin();
+	for (moment = BEFORE_LOOK; moment <= AFTER_RAISE; moment++) {
+		going = source(a, 0, 1);
+		if (moment == BEFORE_REVOKE || moment == AFTER_REVOKE) {
+			settle();
+			route(going, 1);
+		}
+		if (moment == BEFORE_AIM || moment == AFTER_AIM) {
+			settle();
+			guest_discards(a, 0);
+		}
+		host.at[moment] = it_is_deassigned;
+		settle();
+		EXPECT(!host.at[moment]);
+		EXPECT_EQ(host.nr_proxies, 0);
+		guest_maps(a, 0, LPI);
+	}
+	fake_end();
+}
+
+TEST(record_of_a_vm_is_kept_as_long_as_it_has_irqfds)
 {
 	struct fake_irqfd *x, *y;
+	u64 id;
 
+	fake_begin();
 	x = assign(a, 0);
 	y = assign(a, 0);
-	EXPECT_EQ(nr_allocated, 1);
-	EXPECT(x->client.vm == y->client.vm);
+	EXPECT(x->book == y->book);
+	id = a->book->book.id;
+	settle();
 	deassign(x);
-	EXPECT_EQ(nr_allocated, 1);
+	settle();
+	EXPECT_EQ(a->book->book.id, id);
 	deassign(y);
-	EXPECT_EQ(nr_allocated, 0);
+	settle();
+	EXPECT(!a->book);
+	/* The same VM has another one when it comes back. */
+	assign(a, 0);
+	EXPECT(a->book->book.id != id);
+	fake_end();
+}
+
+/* An irqfd comes when the last one has gone, and the work item of that has not run yet. */
+TEST(record_of_a_vm_is_used_again)
+{
+	struct fake_irqfd *x;
+	u64 id;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	settle();
+	id = a->book->book.id;
+	deassign(x);
+	x = source(a, 0, 2);
+	EXPECT_EQ(a->book->book.id, id);
+	settle();
+	HOLDS(x);
 	fake_end();
 }
 
 /* --- that the fake kernel sees what is wrong -------------------------------------------------- */
 
-static DEFINE_MUTEX(arbiter);
 static DEFINE_MUTEX(irqbypass);
-static DEFINE_RAW_SPINLOCK(ledger);
-static DEFINE_RAW_SPINLOCK(irq_lock);
+static DEFINE_RAW_SPINLOCK(irqs_lock);
+static DEFINE_RAW_SPINLOCK(refused_lock);
 static unsigned long flags;
 
-TEST_BUG(shim_sees_locks_in_the_wrong_order)
+TEST_BUG(fake_sees_locks_in_the_wrong_order)
 {
-	mutex_lock(&arbiter);
+	fake_begin();
+	mutex_lock(&a->its_lock);
 	mutex_lock(&irqbypass);
 }
 
-TEST_BUG(shim_sees_raw_locks_in_the_wrong_order)
+TEST_BUG(fake_sees_raw_locks_in_the_wrong_order)
 {
+	fake_begin();
+	assign(a, 0);
 	local_irq_save(flags);
-	raw_spin_lock(&ledger);
-	raw_spin_lock(&irq_lock);
+	raw_spin_lock(&irqs_lock);
+	raw_spin_lock(&a->book->book.lock);
 }
 
-TEST_BUG(shim_sees_a_lock_taken_twice)
-{
-	mutex_lock(&arbiter);
-	mutex_lock(&arbiter);
-}
-
-TEST_BUG(shim_sees_a_mutex_under_a_raw_lock)
+TEST_BUG(fake_sees_a_leaf_below_a_leaf)
 {
 	local_irq_save(flags);
-	raw_spin_lock(&irq_lock);
-	mutex_lock(&arbiter);
+	raw_spin_lock(&irqs_lock);
+	raw_spin_lock(&refused_lock);
 }
 
-TEST_BUG(shim_sees_an_allocation_under_a_raw_lock)
+TEST_BUG(fake_sees_the_locks_of_two_vms)
+{
+	fake_begin();
+	assign(a, 0);
+	assign(b, 0);
+	local_irq_save(flags);
+	raw_spin_lock(&a->book->book.lock);
+	raw_spin_lock(&b->book->book.lock);
+}
+
+TEST_BUG(fake_sees_a_lock_taken_twice)
+{
+	mutex_lock(&irqbypass);
+	mutex_lock(&irqbypass);
+}
+
+static void take_it(void)
+{
+	mutex_lock(&irqbypass);
+}
+
+TEST_BUG(fake_sees_a_lock_that_another_cpu_has)
+{
+	mutex_lock(&irqbypass);
+	on_another_cpu(take_it);
+}
+
+TEST_BUG(fake_sees_a_mutex_under_a_raw_lock)
 {
 	local_irq_save(flags);
-	raw_spin_lock(&ledger);
+	raw_spin_lock(&irqs_lock);
+	mutex_lock(&irqbypass);
+}
+
+TEST_BUG(fake_sees_an_allocation_under_a_raw_lock)
+{
+	local_irq_save(flags);
+	raw_spin_lock(&irqs_lock);
 	kfree(kzalloc(1, GFP_KERNEL));
 }
 
-TEST_BUG(shim_sees_a_mutex_in_an_rcu_reader)
+TEST_BUG(fake_sees_a_mutex_in_an_rcu_reader)
 {
 	rcu_read_lock();
-	mutex_lock(&arbiter);
+	mutex_lock(&irqbypass);
 }
 
-TEST_BUG(shim_sees_a_raw_lock_with_interrupts_on)
+TEST_BUG(fake_sees_a_raw_lock_with_interrupts_on)
 {
-	raw_spin_lock(&ledger);
+	raw_spin_lock(&irqs_lock);
 }
 
-TEST_BUG(shim_sees_a_lock_that_stays_held)
+TEST_BUG(fake_sees_a_lock_that_stays_held)
 {
-	mutex_lock(&arbiter);
+	mutex_lock(&irqbypass);
 	fake_check();
 }
 
@@ -341,13 +419,20 @@ struct with_lock {
 	struct mutex lock;
 };
 
-TEST_BUG(shim_sees_a_held_lock_freed)
+TEST_BUG(fake_sees_a_held_lock_freed)
 {
-	struct with_lock *slot = kzalloc(sizeof(*slot), GFP_KERNEL);
+	struct with_lock *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
 
-	mutex_init(&slot->lock);
-	mutex_lock(&slot->lock);
-	kfree(slot);
+	lock_init_(&vm->lock.lock, "irqbypass");
+	mutex_lock(&vm->lock);
+	kfree(vm);
+}
+
+TEST_BUG(fake_sees_a_vm_that_is_held_for_nothing)
+{
+	fake_begin();
+	a->pins = 1;
+	settle();
 }
 
 struct number {
@@ -381,7 +466,7 @@ static u32 tree_count(struct rb_root *root)
 }
 
 /* The fake kernel has a red-black tree of its own, so that is tested here too. */
-TEST(shims_tree_keeps_its_order)
+TEST(fakes_tree_keeps_its_order)
 {
 	struct number numbers[40];
 	struct rb_root root = RB_ROOT;

@@ -17,20 +17,22 @@ TEST(holder_unmapped_behind_our_back)
 	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
+	settle();
 	fake_did();
 	host.kicks = 0;
 	guest_discards(a, 0);
 	EXPECT_DID("unmap 1");
-	EXPECT_EQ(host.kicks, 1);
+	EXPECT(host.kicks);
 	EXPECT_EQ(info().unmaps_behind, 1);
-	EXPECT(!broker_is_served(&x->client));
-	EXPECT(!broker_is_served(&y->client));
 	settle();
 	EXPECT_STATE(x, UNRESOLVED, ENXIO);
 	EXPECT_STATE(y, UNRESOLVED, ENXIO);
+	EXPECT(!is_served(x));
+	EXPECT(!is_served(y));
 	fake_did();
+	host.kicks = 0;
 	guest_maps(a, 0, LPI);
-	EXPECT_EQ(host.kicks, 2);
+	EXPECT(host.kicks);
 	settle();
 	HOLDS(x);
 	WAITS(y);
@@ -46,6 +48,7 @@ TEST(holder_unmapped_behind_our_back_and_mapped_at_once)
 	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
+	settle();
 	fake_did();
 	guest_discards(a, 0);
 	guest_maps(a, 0, LPI);
@@ -53,6 +56,7 @@ TEST(holder_unmapped_behind_our_back_and_mapped_at_once)
 	EXPECT_DID("unmap 1, map 1 A8192, raise A8192");
 	HOLDS(x);
 	WAITS(y);
+	EXPECT_EQ(info().promotions, 0);
 	fake_end();
 }
 
@@ -63,14 +67,18 @@ TEST(holder_unmapped_behind_our_back_leaves_before_we_look)
 	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
+	settle();
 	fake_did();
 	guest_discards(a, 0);
 	guest_maps(a, 0, LPI);
 	EXPECT_DID("unmap 1");
 	deassign(x);
+	EXPECT_DID("");
+	settle();
 	EXPECT_DID("map 2 A8192, raise A8192");
 	HOLDS(y);
 	EXPECT_EQ(info().revokes, 0);
+	EXPECT_EQ(info().unmaps_behind, 1);
 	settle();
 	EXPECT_DID("");
 	fake_end();
@@ -84,13 +92,15 @@ TEST(event_of_the_holder_is_mapped_to_another_lpi)
 	guest_maps(a, 2, LPI + 2);
 	x = source(a, 2, 1);
 	y = source(a, 2, 2);
+	settle();
 	fake_did();
 	guest_discards(a, 2);
 	guest_maps(a, 2, LPI + 3);
 	settle();
-	EXPECT_DID("unmap 1, raise A8195, map 1 A8195, raise A8195");
-	HOLDS(x);
-	WAITS(y);
+	/* y was not the holder, so that it is where it is to be before x is. */
+	EXPECT_DID("unmap 1, map 2 A8195, raise A8195");
+	WAITS(x);
+	HOLDS(y);
 	fake_end();
 }
 
@@ -102,6 +112,7 @@ TEST(two_events_on_one_lpi_share_its_slot)
 	guest_maps(a, 2, LPI);
 	x = source(a, 0, 1);
 	y = source(a, 2, 2);
+	settle();
 	EXPECT_DID("map 1 A8192, raise A8192");
 	WAITS(y);
 	guest_discards(a, 0);
@@ -122,16 +133,74 @@ TEST(holder_unmapped_in_the_middle_of_its_grant)
 	struct fake_irqfd *x;
 
 	fake_begin();
-	host.after_map = discard_at_once;
 	x = source(a, 0, 1);
-	EXPECT_EQ(dump_of(x).state, VLPI_BROKER_UNMAPPABLE);
-	EXPECT(!broker_is_served(&x->client));
+	host.at[AFTER_GRANT] = discard_at_once;
+	settle();
+	EXPECT_STATE(x, UNRESOLVED, ENXIO);
+	EXPECT(!is_served(x));
 	EXPECT_EQ(info().nr_held, 0);
+	EXPECT_EQ(info().grants, 1);
 	fake_did();
 	guest_maps(a, 0, LPI);
 	settle();
 	HOLDS(x);
 	EXPECT_DID("map 1 A8192, raise A8192");
+	fake_end();
+}
+
+static void discard_and_map_at_once(void)
+{
+	guest_discards(a, 0);
+	guest_maps(a, 0, LPI);
+}
+
+TEST(holder_unmapped_and_mapped_in_the_middle_of_its_grant)
+{
+	struct fake_irqfd *x, *y;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	y = source(a, 0, 2);
+	host.at[AFTER_GRANT] = discard_and_map_at_once;
+	settle();
+	/* One of them holds it, and either may. */
+	EXPECT_EQ(info().nr_held, 1);
+	EXPECT_EQ(info().nr_waiters, 1);
+	EXPECT(x != y);
+	fake_end();
+}
+
+/* The next step was decided upon before KVM unmapped. */
+TEST(holder_unmapped_before_it_is_revoked)
+{
+	struct fake_irqfd *x, *y;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	y = source(a, 0, 2);
+	settle();
+	route(x, 1);
+	host.at[BEFORE_REVOKE] = discard_and_map_at_once;
+	fake_did();
+	settle();
+	HOLDS(x);
+	HOLDS(y);
+	EXPECT_EQ(info().revokes, 0);
+	EXPECT_EQ(info().unmaps_behind, 1);
+	fake_end();
+}
+
+/* Before the vLPI is raised for the grant: what is raised then goes nowhere, or where it is due. */
+TEST(holder_unmapped_before_it_is_raised)
+{
+	struct fake_irqfd *x;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	host.at[BEFORE_RAISE] = discard_and_map_at_once;
+	settle();
+	HOLDS(x);
+	EXPECT_DID("map 1 A8192, unmap 1, raise A8192, map 1 A8192, raise A8192");
 	fake_end();
 }
 
@@ -142,6 +211,7 @@ TEST(its_off_and_on_again)
 	fake_begin();
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
+	settle();
 	fake_did();
 	its_on(a, false);
 	/* The guest reboots: the irqfds go, and nothing is forwarded to it any more. */
@@ -149,9 +219,11 @@ TEST(its_off_and_on_again)
 	EXPECT(!host.irq[1].forwarded);
 	del_producer(y);
 	EXPECT(!host.irq[2].forwarded);
+	settle();
 	EXPECT_EQ(info().nr_held, 0);
 	add_producer(x, 1);
 	add_producer(y, 2);
+	settle();
 	EXPECT_STATE(x, UNRESOLVED, EBUSY);
 	fake_did();
 	its_on(a, true);
@@ -162,12 +234,33 @@ TEST(its_off_and_on_again)
 	fake_end();
 }
 
+TEST(its_off_for_a_while)
+{
+	struct fake_irqfd *x, *y;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	y = source(a, 0, 2);
+	settle();
+	its_on(a, false);
+	settle();
+	EXPECT_STATE(x, UNRESOLVED, EBUSY);
+	EXPECT_STATE(y, UNRESOLVED, EBUSY);
+	EXPECT(!host.irq[1].forwarded);
+	its_on(a, true);
+	settle();
+	EXPECT_EQ(info().nr_held, 1);
+	EXPECT_EQ(info().nr_waiters, 1);
+	fake_end();
+}
+
 TEST(irqfd_before_its_event)
 {
 	struct fake_irqfd *x;
 
 	fake_begin();
 	x = source(a, 4, 1);
+	settle();
 	EXPECT_STATE(x, UNRESOLVED, ENXIO);
 	guest_maps(a, 4, LPI + 4);
 	EXPECT_DID("");
@@ -185,22 +278,92 @@ TEST(settle_does_nothing_where_nothing_has_changed)
 	source(b, 0, 3);
 	settle();
 	fake_did();
+	host.kicks = 0;
 	settle();
 	EXPECT_DID("");
+	EXPECT_EQ(host.kicks, 0);
 	guest_maps(a, 5, LPI + 5);
 	settle();
 	EXPECT_DID("");
-	EXPECT_EQ(host.waiters_told, 1);
+	EXPECT_EQ(a->halts, 1);
+	EXPECT_EQ(b->halts, 1);
 	fake_end();
 }
 
-TEST(change_of_a_vm_that_nobody_knows)
+/* --- while KVM is about it ------------------------------------------------------------------- */
+
+static void look_at_a(void)
 {
+	look_at(a);
+}
+
+/* The watch has told, and the irqchip has not acted yet: its_lock is KVM's. */
+TEST(look_while_kvm_unmaps)
+{
+	static const enum moment moments[] = { WATCHED, UNMAPPED };
+	struct fake_irqfd *x, *y;
+	u32 i;
+
 	fake_begin();
-	EXPECT(!broker_vm_changed(&host.vm[2]));
-	source(a, 0, 1);
-	EXPECT(broker_vm_changed(a));
-	EXPECT(!broker_vm_changed(b));
+	guest_maps(a, 2, LPI);
+	x = source(a, 0, 1);
+	y = source(a, 2, 2);
 	settle();
+	for (i = 0; i < ARRAY_SIZE(moments); i++) {
+		fake_did();
+		host.at[moments[i]] = look_at_a;
+		guest_discards(a, 0);
+		EXPECT(!host.at[moments[i]]);
+		EXPECT_DID("unmap 1");
+		EXPECT_EQ(dump_of(x).flags, VLPI_BROKER_CLIENT_UNSETTLED);
+		settle();
+		EXPECT_STATE(x, UNRESOLVED, ENXIO);
+		HOLDS(y);
+		EXPECT_DID("map 2 A8192, raise A8192");
+		/* Back to where it began. */
+		guest_maps(a, 0, LPI);
+		deassign(y);
+		settle();
+		y = source(a, 2, 2);
+		settle();
+		HOLDS(x);
+		WAITS(y);
+	}
+	fake_end();
+}
+
+static struct fake_irqfd *meanwhile;
+
+static void it_leaves(void)
+{
+	del_begins(meanwhile);
+	EXPECT(!del_can_end());
+}
+
+/* Its producer leaves in the same moment: it waits until the irqchip is done. */
+TEST(producer_leaves_while_kvm_unmaps)
+{
+	static const enum moment moments[] = { WATCHED, UNMAPPED };
+	struct fake_irqfd *x, *y;
+	u32 i;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	y = source(a, 0, 2);
+	for (i = 0; i < ARRAY_SIZE(moments) * 2; i++) {
+		host.unset_by_route = i % 2;
+		settle();
+		meanwhile = holder_of(a, LPI);
+		host.at[moments[i / 2]] = it_leaves;
+		guest_discards(a, 0);
+		EXPECT(!host.deleting);
+		EXPECT(!host.irq[1].forwarded);
+		EXPECT(!host.irq[1].to_be_aimed);
+		guest_maps(a, 0, LPI);
+		settle();
+		HOLDS(meanwhile == x ? y : x);
+		add_producer(meanwhile, meanwhile == x ? 1 : 2);
+	}
+	EXPECT_EQ(info().revokes, 0);
 	fake_end();
 }

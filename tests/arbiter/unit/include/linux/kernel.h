@@ -19,6 +19,14 @@ void kernel_bug(const char *fmt, ...) __printf(1, 2) __attribute__((noreturn));
 /* Called by it, to say what led there. */
 extern void (*before_the_end)(void);
 
+/* An object of many was passed on the way through all of them. */
+extern unsigned int nr_walked;
+
+static inline void note_walked_(void)
+{
+	nr_walked++;
+}
+
 #define BUG_ON(cond)		((cond) ? kernel_bug("BUG_ON(%s)", #cond) : (void)0)
 #define WARN_ON(cond)		((cond) ? kernel_bug("WARN_ON(%s)", #cond), true : false)
 #define WARN_ON_ONCE(cond)	WARN_ON(cond)

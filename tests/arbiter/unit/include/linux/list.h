@@ -59,9 +59,20 @@ static inline void list_move_tail(struct list_head *entry, struct list_head *hea
 	list_add_tail(entry, head);
 }
 
+static inline void list_move(struct list_head *entry, struct list_head *head)
+{
+	list_unlink_(entry);
+	list_add(entry, head);
+}
+
+static inline void list_splice_tail_init(struct list_head *list, struct list_head *head)
+{
+	while (!list_empty(list))
+		list_move_tail(list->next, head);
+}
+
 #define list_entry(ptr, type, member)		container_of(ptr, type, member)
 #define list_first_entry(head, type, member)	list_entry((head)->next, type, member)
-#define list_last_entry(head, type, member)	list_entry((head)->prev, type, member)
 #define list_next_entry(pos, member) \
 	list_entry((pos)->member.next, typeof(*(pos)), member)
 #define list_first_entry_or_null(head, type, member) \
@@ -70,40 +81,12 @@ static inline void list_move_tail(struct list_head *entry, struct list_head *hea
 
 #define list_for_each_entry(pos, head, member) \
 	for (pos = list_first_entry(head, typeof(*pos), member); \
-	     !list_entry_is_head(pos, head, member); pos = list_next_entry(pos, member))
+	     note_walked_(), !list_entry_is_head(pos, head, member); \
+	     pos = list_next_entry(pos, member))
 
 #define list_for_each_entry_safe(pos, n, head, member) \
 	for (pos = list_first_entry(head, typeof(*pos), member), n = list_next_entry(pos, member); \
-	     !list_entry_is_head(pos, head, member); pos = n, n = list_next_entry(n, member))
-
-#define list_for_each_entry_from(pos, head, member) \
-	for (; !list_entry_is_head(pos, head, member); pos = list_next_entry(pos, member))
-
-static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *head)
-{
-	node->next = head->first;
-	if (head->first)
-		head->first->pprev = &node->next;
-	head->first = node;
-	node->pprev = &head->first;
-}
-
-static inline void hlist_del(struct hlist_node *node)
-{
-	if (!node->pprev || *node->pprev != node)
-		kernel_bug("hlist_del corruption");
-	*node->pprev = node->next;
-	if (node->next)
-		node->next->pprev = node->pprev;
-	node->next = NULL;
-	node->pprev = NULL;
-}
-
-#define hlist_entry_safe_(ptr, type, member) \
-	({ struct hlist_node *p_ = (ptr); p_ ? container_of(p_, type, member) : NULL; })
-
-#define hlist_for_each_entry(pos, head, member) \
-	for (pos = hlist_entry_safe_((head)->first, typeof(*pos), member); pos; \
-	     pos = hlist_entry_safe_(pos->member.next, typeof(*pos), member))
+	     note_walked_(), !list_entry_is_head(pos, head, member); \
+	     pos = n, n = list_next_entry(n, member))
 
 #endif /* UNIT_LINUX_LIST_H */

@@ -19,6 +19,8 @@ struct rb_root {
 #define RB_ROOT				((struct rb_root){ NULL })
 #define RB_EMPTY_ROOT(root)		(!(root)->rb_node)
 #define rb_entry(ptr, type, member)	container_of(ptr, type, member)
+#define rb_entry_safe(ptr, type, member) \
+	({ struct rb_node *node_ = (ptr); node_ ? rb_entry(node_, type, member) : NULL; })
 
 static inline void rb_link_node(struct rb_node *node, struct rb_node *parent,
 				struct rb_node **link)
@@ -49,6 +51,7 @@ static inline struct rb_node *rb_first(const struct rb_root *root)
 
 static inline struct rb_node *rb_next(const struct rb_node *node)
 {
+	note_walked_();
 	if (node->rb_right)
 		return rb_leftmost_(node->rb_right);
 	while (node->rb_parent && node == node->rb_parent->rb_right)

@@ -3,7 +3,7 @@
 #ifndef UNIT_LINUX_RCUPDATE_H
 #define UNIT_LINUX_RCUPDATE_H
 
-#include <linux/kernel.h>
+#include <linux/lockdep.h>
 #include <linux/slab.h>
 
 struct rcu_head {
@@ -16,10 +16,12 @@ void rcu_read_unlock(void);
 void rcu_free_(struct rcu_head *head, void *object);
 void rcu_check_reader_(void);
 
-/* A reader is on another CPU just now. */
-extern bool reader_elsewhere;
-/* Called once, at the next rcu_dereference(): what another CPU does at just that moment. */
+/*
+ * Each is called once, on another CPU: at the next rcu_dereference(), and when a reader goes on from
+ * one object of a list to the next.
+ */
 extern void (*while_reader_looks)(void);
+extern void (*while_reader_walks)(void);
 
 #define rcu_dereference(p) \
 	({ typeof(p) p_ = READ_ONCE(p); rcu_check_reader_(); meanwhile_(&while_reader_looks); p_; })

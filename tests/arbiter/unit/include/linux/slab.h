@@ -7,6 +7,7 @@
 #define GFP_KERNEL	1U
 #define GFP_ATOMIC	2U
 #define GFP_NOWAIT	4U
+#define GFP_KERNEL_ACCOUNT	(GFP_KERNEL | 8U)
 
 void *kzalloc(size_t size, gfp_t gfp);
 #define kmalloc(size, gfp)		kzalloc(size, gfp)
@@ -17,7 +18,7 @@ void kfree(const void *object);
 extern unsigned int fail_allocation;
 /* Or a function that is asked before each of them. */
 extern bool (*allocation_fails)(void);
-/* Objects that are allocated now. */
-extern unsigned int nr_allocated;
+/* Objects that are allocated now, and how often one was. */
+extern unsigned int nr_allocated, nr_allocations;
 
 #endif /* UNIT_LINUX_SLAB_H */

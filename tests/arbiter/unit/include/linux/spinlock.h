@@ -8,8 +8,16 @@ typedef struct {
 	struct lock lock;
 } raw_spinlock_t;
 
-#define DEFINE_RAW_SPINLOCK(name)	raw_spinlock_t name = { { #name } }
+#define DEFINE_RAW_SPINLOCK(name)	raw_spinlock_t name = { .lock = { .class = #name } }
 #define raw_spin_lock_init(l)		lock_init_(&(l)->lock, #l)
+
+/*
+ * Called once, by the next that takes a raw lock of this class, or by one after it: another CPU is
+ * quicker.
+ */
+extern const char *before_lock_of_class;
+extern unsigned int before_lock_skips;
+extern void (*before_lock)(void);
 
 /* Returns the state before, for irqs_restore_(). */
 unsigned long irqs_save_(void);
