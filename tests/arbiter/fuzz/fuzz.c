@@ -4,7 +4,7 @@
  * after it are a step: an operation, and two numbers that say what it is about. After each step the
  * fake host (../unit/fake_check.c) and the reference say whether all is as it must be. Two
  * operations are about the steps that follow: "no-memory" has allocations of the next one fail,
- * "during" does the next one in the middle of the one after it.
+ * "during" has the next one done by another CPU, at a moment of what comes after it.
  *
  *   broker-fuzz --seeds FILE DIR	puts an input into DIR for each paragraph of FILE, see there
  *   FUZZ_SAY=1 broker-fuzz INPUT	says each step before it is done
@@ -24,10 +24,8 @@
 #include "fuzz.h"
 
 #define NR_STEPS	96
-/* Where more looks than there are clients each change something, there would be no end. */
-#define MANY_LOOKS	40
 
-static bool live, guest_is_quick;
+static bool guest_is_quick, say;
 /* An operation, and what it is about. */
 struct step {
 	u8 op;
@@ -38,12 +36,11 @@ struct step {
 static struct step steps[NR_STEPS];
 static u32 nr_steps, current;
 
-/* Which allocations of this step fail, the next one first; and whether one has. */
+/* Which allocations of this step fail, the next one first. */
 static u8 no_memory;
-static bool ran_out;
 
-/* The step in the middle of another, and whether it was done. */
-static const struct step *inner;
+/* The steps that another CPU does at some moment; the last is while a wake-up looks at its slot. */
+static const struct step *inner[NR_MOMENTS + 1];
 static bool inner_done;
 static struct fake_irqfd *being_signalled;
 
@@ -52,6 +49,11 @@ static struct fake_irqfd *being_signalled;
 /* Over the gaps that ASan leaves between variables, too: memcpy() would not do. */
 static void __attribute__((no_sanitize("address"))) copy(char *to, const char *from, size_t size)
 {
+	for (; size >= sizeof(u64); size -= sizeof(u64)) {
+		WRITE_ONCE(*(u64 *)to, *(const u64 *)from);
+		to += sizeof(u64);
+		from += sizeof(u64);
+	}
 	while (size--)
 		WRITE_ONCE(to[size], from[size]);
 }
@@ -98,8 +100,8 @@ static bool is_taken(u32 host_irq)
 {
 	struct fake_irqfd *irqfd;
 
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		if (irqfd->known && irqfd->host_irq == host_irq)
+	for_each_irqfd(irqfd)
+		if (irqfd->host_irq == host_irq)
 			return true;
 	return false;
 }
@@ -123,8 +125,8 @@ static struct fake_irqfd *irqfd_of(u8 x, enum producer producer)
 	u32 i;
 
 	for (i = 0; i < NR_IRQFDS; i++) {
-		irqfd = &host.irqfd[(x + i) % NR_IRQFDS];
-		if (irqfd->known && !irqfd->leaving &&
+		irqfd = host.irqfd[(x + i) % NR_IRQFDS];
+		if (irqfd && !irqfd->leaving &&
 		    (producer == EITHER || !irqfd->host_irq == !producer))
 			return irqfd;
 	}
@@ -133,11 +135,18 @@ static struct fake_irqfd *irqfd_of(u8 x, enum producer producer)
 
 static bool is_full(void)
 {
-	u32 i, n = 0;
+	struct fake_irqfd *irqfd;
+	u32 n = 0;
 
-	for (i = 0; i < NR_IRQFDS; i++)
-		n += host.irqfd[i].known;
+	for_each_irqfd(irqfd)
+		n++;
 	return n == NR_IRQFDS;
+}
+
+/* A wake-up has the raise lock, for which a CPU that comes to it waits. */
+static bool is_raising(void)
+{
+	return lock_class_is_held_anywhere("&slot->raise_lock");
 }
 
 /* --- operations: KVM_IRQFD, VFIO ------------------------------------------------------------- */
@@ -146,7 +155,7 @@ static bool do_assign(u8 x, u8 y)
 {
 	struct fake_irqfd *irqfd;
 
-	if (is_full())
+	if (is_full() || !irqbypass_is_free())
 		return false;
 	irqfd = assign(vm_of(x), event_of(y));
 	/* The fallback= of the moment. */
@@ -159,7 +168,7 @@ static bool do_connect(u8 x, u8 y)
 {
 	struct fake_irqfd *irqfd = irqfd_of(x, WITHOUT);
 
-	if (!irqfd)
+	if (!irqfd || !irqbypass_is_free())
 		return false;
 	add_producer(irqfd, free_host_irq_of(y));
 	return true;
@@ -169,7 +178,7 @@ static bool do_source(u8 x, u8 y)
 {
 	struct fake_irqfd *irqfd;
 
-	if (is_full())
+	if (is_full() || !irqbypass_is_free())
 		return false;
 	irqfd = assign(vm_of(x), event_of(x / NR_VMS));
 	if (!irqfd)
@@ -179,13 +188,25 @@ static bool do_source(u8 x, u8 y)
 	return true;
 }
 
+/* In the middle of something it may leave at once, or only begin to. */
 static bool do_disconnect(u8 x, u8 y)
 {
 	struct fake_irqfd *irqfd = irqfd_of(x, WITH);
 
-	if (!irqfd)
+	if (!irqfd || !irqbypass_is_free() || is_raising())
 		return false;
-	del_producer(irqfd);
+	if (y & 1)
+		del_begins(irqfd);
+	else
+		del_producer(irqfd);
+	return true;
+}
+
+static bool do_disconnected(u8 x, u8 y)
+{
+	if (!del_can_end() || is_raising())
+		return false;
+	del_ends();
 	return true;
 }
 
@@ -201,12 +222,12 @@ static bool do_leave(u8 x, u8 y)
 
 static bool do_deassign(u8 x, u8 y)
 {
-	struct fake_irqfd *irqfd = &host.irqfd[x % NR_IRQFDS];
+	struct fake_irqfd *irqfd = NULL;
 	u32 i;
 
-	for (i = 0; i < NR_IRQFDS && !irqfd->known; i++)
-		irqfd = &host.irqfd[(x + i) % NR_IRQFDS];
-	if (!irqfd->known || irqfd == being_signalled)
+	for (i = 0; i < NR_IRQFDS && !irqfd; i++)
+		irqfd = host.irqfd[(x + i) % NR_IRQFDS];
+	if (!irqfd || irqfd == being_signalled || is_raising())
 		return false;
 	deassign(irqfd);
 	return true;
@@ -216,21 +237,25 @@ static bool do_deassign(u8 x, u8 y)
 static bool do_kill(u8 x, u8 y)
 {
 	struct fake_vm *vm = vm_of(x);
+	struct fake_irqfd *irqfd;
 	u32 i, event;
 
-	if (being_signalled && being_signalled->vm == vm)
+	if ((being_signalled && being_signalled->vm == vm) || is_raising() ||
+	    !its_lock_is_free(vm) || !irqbypass_is_free())
 		return false;
-	for (i = 0; i < NR_IRQFDS; i++)
-		if (host.irqfd[i].known && host.irqfd[i].vm == vm)
-			leave(&host.irqfd[i]);
+	for_each_irqfd(irqfd)
+		if (irqfd->vm == vm)
+			leave(irqfd);
 	for (i = 0; i < NR_IRQFDS; i++) {
-		struct fake_irqfd *irqfd = &host.irqfd[(y + i) % NR_IRQFDS];
-
-		if (irqfd->known && irqfd->vm == vm)
+		irqfd = host.irqfd[(y + i) % NR_IRQFDS];
+		if (irqfd && irqfd->vm == vm)
 			deassign(irqfd);
 	}
 	for (event = 0; event < NR_EVENTS; event++)
 		guest_discards(vm, event);
+	for_each_irqfd(irqfd)
+		if (irqfd->vm == vm)
+			return true;
 	for (i = 0; i < NR_IRQS; i++)
 		if (host.irq[i].forwarded && !host.irq[i].stray && host.irq[i].vm == vm)
 			kernel_bug("P4: host IRQ %u is forwarded to VM %c, which is gone", i,
@@ -248,17 +273,6 @@ static bool do_route(u8 x, u8 y)
 	return true;
 }
 
-static bool do_route_late(u8 x, u8 y)
-{
-	struct fake_irqfd *irqfd = irqfd_of(x, EITHER);
-
-	if (!irqfd)
-		return false;
-	route_late(irqfd, event_of(y));
-	reference_unlooked(irqfd->vm);
-	return true;
-}
-
 /* --- operations: the guest ------------------------------------------------------------------- */
 
 static bool do_map(u8 x, u8 y)
@@ -266,10 +280,9 @@ static bool do_map(u8 x, u8 y)
 	struct fake_vm *vm = vm_of(x);
 	u32 event = x / NR_VMS % 4;
 
-	if (vm->event[event])
+	if (vm->event[event] || !its_lock_is_free(vm))
 		return false;
 	guest_maps(vm, event, vintid_of(y));
-	reference_unlooked(vm);
 	return true;
 }
 
@@ -278,10 +291,9 @@ static bool do_discard(u8 x, u8 y)
 	struct fake_vm *vm = vm_of(x);
 	u32 event = x / NR_VMS % 4;
 
-	if (!vm->event[event])
+	if (!vm->event[event] || !its_lock_is_free(vm) || is_raising())
 		return false;
 	guest_discards(vm, event);
-	reference_unlooked(vm);
 	return true;
 }
 
@@ -290,14 +302,17 @@ static bool do_mapd(u8 x, u8 y)
 	struct fake_vm *vm = vm_of(x);
 	u32 event;
 
+	if (!its_lock_is_free(vm) || is_raising())
+		return false;
 	for (event = 0; event < NR_EVENTS; event++)
 		guest_discards(vm, event);
-	reference_unlooked(vm);
 	return true;
 }
 
 static bool do_move(u8 x, u8 y)
 {
+	if (!its_lock_is_free(vm_of(x)))
+		return false;
 	guest_moves(vm_of(x), vintid_of(y));
 	return true;
 }
@@ -307,13 +322,24 @@ static bool do_its(u8 x, u8 y)
 	struct fake_vm *vm = vm_of(x);
 
 	its_on(vm, vm->its_off);
-	reference_unlooked(vm);
 	return true;
 }
 
 static bool do_take(u8 x, u8 y)
 {
 	guest_takes(vm_of(x), vintid_of(y));
+	return true;
+}
+
+/* KVM has its_lock, and faults on guest memory; and it is over. */
+static bool do_stuck(u8 x, u8 y)
+{
+	struct fake_vm *vm = vm_of(x);
+
+	/* KVM's add is to have it next, and would wait. */
+	if (vm->its_lock.lock.held_by || vm->adding)
+		return false;
+	get_stuck(vm, !vm->stuck);
 	return true;
 }
 
@@ -338,6 +364,8 @@ static bool do_fire(u8 x, u8 y)
 
 static bool do_host_takes(u8 x, u8 y)
 {
+	if (is_raising())
+		return false;
 	guests_take();
 	host_takes(host_irq_of(x));
 	return true;
@@ -345,32 +373,14 @@ static bool do_host_takes(u8 x, u8 y)
 
 static bool do_signal(u8 x, u8 y)
 {
-	struct fake_irqfd *irqfd = irqfd_of(x, EITHER);
+	struct fake_irqfd *irqfd = irqfd_of(x, EITHER), *outer = being_signalled;
 
-	if (!irqfd)
+	if (!irqfd || is_raising())
 		return false;
 	guests_take();
 	being_signalled = irqfd;
 	signal_eventfd(irqfd);
-	being_signalled = NULL;
-	return true;
-}
-
-static bool do_thread(u8 x, u8 y)
-{
-	struct fake_irqfd *irqfd = irqfd_of(x, EITHER);
-
-	if (!irqfd)
-		return false;
-	/* The VM may have no worker for lack of memory; once it has one it keeps it. */
-	if (!irqfd->client.vm->worker) {
-		irqfd->client.vm->worker = (struct kthread_worker *)1;
-		return true;
-	}
-	guests_take();
-	being_signalled = irqfd;
-	thread_runs(irqfd);
-	being_signalled = NULL;
+	being_signalled = outer;
 	return true;
 }
 
@@ -404,44 +414,28 @@ static u32 any_number(u8 x)
 	return x < 0xc0 ? x % NR_IRQS : x < 0xe0 ? x % NR_IRQS + (x << 8) : x * 0x01010101U;
 }
 
-/* KVM could not call the gate for it now: the grant under way holds the locks. */
-static bool is_being_granted(u32 host_irq)
-{
-	struct fake_irqfd *irqfd;
-
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		if (irqfd->known && irqfd->host_irq == host_irq && irqfd->client.granting)
-			return true;
-	return false;
-}
-
 static bool do_gate(u8 x, u8 y)
 {
 	u32 host_irq = any_number(x), vintid = vintid_of(y / NR_VMS);
 	struct fake_vm *vm = vm_of(y);
+	struct vb_client *client;
 	bool forwarded = false;
 	int expected, ret;
 
-	if (is_being_granted(host_irq))
-		return false;
 	if (host_irq < NR_IRQS)
 		forwarded = host.irq[host_irq].forwarded && host.irq[host_irq].vm == vm &&
 			    host.irq[host_irq].vintid == vintid;
-	expected = reference_gate(host_irq, vm, vintid, live);
-	ret = broker_gate(host_irq, vm, vintid, forwarded);
+	expected = reference_gate(host_irq, vm, vintid);
+	/* A task that grants nothing. */
+	ret = broker_gate(vm->book ? &vm->book->book : NULL, &client, host_irq, vintid, vm->target,
+			  forwarded, &client);
 	if (expected >= 0 && expected != !ret)
 		kernel_bug("P1: the gate says %d to host IRQ %u for %c%u, with no grant under way",
 			   ret, host_irq, vm->letter, vintid);
-	return true;
-}
-
-static bool do_gate_failed(u8 x, u8 y)
-{
-	u32 host_irq = any_number(x);
-
-	if (is_being_granted(host_irq))
-		return false;
-	broker_gate_failed(host_irq);
+	if (client)
+		kernel_bug("P1: client %llu is granted what was not granted", client->id);
+	if (!ret)
+		broker_gate_done(client, y & 0x80 ? -ENOMEM : 0);
 	return true;
 }
 
@@ -449,53 +443,78 @@ static bool do_gate_failed(u8 x, u8 y)
 static bool do_unmap(u8 x, u8 y)
 {
 	u32 host_irq = any_number(x);
+	struct vb_client *client;
 
+	if (is_raising())
+		return false;
 	if (host_irq < NR_IRQS && host.irq[host_irq].forwarded && !host.irq[host_irq].stray) {
-		reference_unlooked(host.irq[host_irq].vm);
+		if (!its_lock_is_free(host.irq[host_irq].vm))
+			return false;
 		kvm_unmaps(host_irq);
-	} else if (broker_unmapped(host_irq)) {
-		kernel_bug("host IRQ %u was not forwarded, and is said to be unmapped", host_irq);
+	} else if (!lock_class_is_held_anywhere("&vm->irq_lock")) {
+		if (broker_unmap_begin(host_irq, &client, &client))
+			kernel_bug("host IRQ %u was not forwarded, and is said to be unmapped",
+				   host_irq);
+		broker_unmap_end(client);
 	}
 	return true;
 }
 
 /* --- operations: the arbiter ----------------------------------------------------------------- */
 
+/* A CPU that settles a VM waits where another is in the middle of a call of KVM's. */
 static bool do_look(u8 x, u8 y)
 {
-	look();
-	reference_looked_all();
+	u32 i;
+
+	if (is_raising())
+		return false;
+	for (i = 0; i < NR_VMS; i++)
+		if (!host.vm[i].its_lock.lock.held_by && !host.vm[i].irq_lock.lock.held_by)
+			look_at(&host.vm[i]);
 	return true;
 }
 
-static void settle_all(void)
+static bool do_tick(u8 x, u8 y)
 {
-	u64 was = 0, is = reference_digest();
-	u32 looks;
-
-	for (looks = 0; looks < MANY_LOOKS; looks++) {
-		was = is;
-		look();
-		is = reference_digest();
-		/* A client that no look settles stays unsettled. */
-		if (!broker_is_unsettled() || is == was)
-			break;
-	}
-	if (looks == MANY_LOOKS)
-		kernel_bug("P3: %u looks, and each of them changes something", looks);
-	reference_looked_all();
+	if (!is_first_cpu())
+		return false;
+	tick();
+	look();
+	return true;
 }
 
 static bool do_settle(u8 x, u8 y)
 {
-	settle_all();
+	if (!is_first_cpu())
+		return false;
+	settle();
+	return true;
+}
+
+static bool do_time(u8 x, u8 y)
+{
+	time_passes(x);
+	return true;
+}
+
+/* What a guest does in some minutes, and no input is long enough for. */
+static bool do_spend(u8 x, u8 y)
+{
+	struct fake_vm *vm = vm_of(x);
+
+	if (!vm->book)
+		return false;
+	vm->book->book.credit = y % 3;
+	vm->book->book.credit_ms = host.ms;
 	return true;
 }
 
 static bool do_live(u8 x, u8 y)
 {
-	live = true;
-	broker_set_live(true);
+	if (!host.loading)
+		return false;
+	take_over();
 	return true;
 }
 
@@ -503,95 +522,101 @@ static bool do_live(u8 x, u8 y)
 static bool do_read(u8 x, u8 y)
 {
 	struct vlpi_broker_client part[4];
+	struct fake_vm *vm = vm_of(x);
 	u64 cursor = 0, generation, first = 0;
-	u32 entries = y % ARRAY_SIZE(part), seen = 0;
+	u32 entries = y % ARRAY_SIZE(part), seen = 0, there = 0;
+	struct fake_irqfd *irqfd;
 	bool more = true;
 	int n;
 
-	if (broker_is_booked(any_number(x)) && !is_taken(any_number(x)))
-		kernel_bug("host IRQ %u is booked, and nobody has it", any_number(x));
-	if (x & 1) {
-		interrupt_next_wait = true;
-		if (broker_dump(part, entries, &cursor, &more, &generation) != -EINTR)
-			kernel_bug("a dump was interrupted, and does not say so");
-	}
-	while (entries && more) {
-		n = broker_dump(part, entries, &cursor, &more, &generation);
+	if (broker_is_booked(any_number(y)) && !is_taken(any_number(y)))
+		kernel_bug("host IRQ %u is booked, and nobody has it", any_number(y));
+	while (vm->book && entries && more) {
+		n = broker_dump(&vm->book->book, part, entries, &cursor, &more, &generation);
 		if (n < 0 || (n < (int)entries && more) || (first && generation != first))
 			kernel_bug("a dump in parts of %u says %d, %d", entries, n, more);
 		first = generation;
 		seen += n;
 	}
-	if (entries && seen != info().nr_clients)
-		kernel_bug("%u in the dump, %u clients", seen, info().nr_clients);
-	if (!(x & 6)) {
+	for_each_irqfd(irqfd)
+		there += irqfd->vm == vm;
+	if (vm->book && entries && seen != there)
+		kernel_bug("%u in the dump, %u clients", seen, there);
+	if (y > 0xf0) {
 		broker_count_dead_stray();
-		broker_count_forced_unmap(any_number(x));
+		broker_count_forced_unmap(NULL, any_number(x));
 	}
+	/* As of an irqfd that could not be taken over. */
+	irqfd = irqfd_of(y, WITHOUT);
+	if (y > 0xf8 && irqfd && !irqfd->client.reassign)
+		broker_set_reassign(&irqfd->client);
 	return true;
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
-/* In the middle of what it may be done: nothing, a signal that holds no mutex, or any step. */
-enum place { NOWHERE, BESIDE_A_SIGNAL, ANYWHERE };
-
 static const struct operation {
 	const char *name;
 	bool (*fn)(u8 x, u8 y);
-	enum place in_the_middle;
 } operations[] = {
-	{ "no-memory", NULL, NOWHERE },
-	{ "during", NULL, NOWHERE },
-	{ "assign", do_assign, BESIDE_A_SIGNAL },
-	{ "connect", do_connect, BESIDE_A_SIGNAL },
-	{ "source", do_source, BESIDE_A_SIGNAL },
-	{ "source", do_source, BESIDE_A_SIGNAL },
-	{ "disconnect", do_disconnect, BESIDE_A_SIGNAL },
-	{ "leave", do_leave, ANYWHERE },
-	{ "deassign", do_deassign, BESIDE_A_SIGNAL },
-	{ "kill", do_kill, BESIDE_A_SIGNAL },
-	{ "route", do_route, BESIDE_A_SIGNAL },
-	{ "route-late", do_route_late, ANYWHERE },
-	{ "map", do_map, ANYWHERE },
-	{ "map", do_map, ANYWHERE },
-	{ "discard", do_discard, ANYWHERE },
-	{ "mapd", do_mapd, ANYWHERE },
-	{ "move", do_move, ANYWHERE },
-	{ "its", do_its, ANYWHERE },
-	{ "take", do_take, ANYWHERE },
-	{ "fire", do_fire, ANYWHERE },
-	{ "host-takes", do_host_takes, ANYWHERE },
-	{ "signal", do_signal, ANYWHERE },
-	{ "thread", do_thread, BESIDE_A_SIGNAL },
-	{ "mode", do_mode, ANYWHERE },
-	{ "refuse", do_refuse, ANYWHERE },
-	{ "gate", do_gate, ANYWHERE },
-	{ "gate-failed", do_gate_failed, ANYWHERE },
-	{ "unmap", do_unmap, ANYWHERE },
-	{ "look", do_look, BESIDE_A_SIGNAL },
-	{ "settle", do_settle, BESIDE_A_SIGNAL },
-	{ "live", do_live, ANYWHERE },
-	{ "read", do_read, BESIDE_A_SIGNAL },
+	{ "no-memory", NULL },
+	{ "during", NULL },
+	{ "during", NULL },
+	{ "during", NULL },
+	{ "assign", do_assign },
+	{ "connect", do_connect },
+	{ "source", do_source },
+	{ "source", do_source },
+	{ "disconnect", do_disconnect },
+	{ "disconnected", do_disconnected },
+	{ "leave", do_leave },
+	{ "deassign", do_deassign },
+	{ "kill", do_kill },
+	{ "route", do_route },
+	{ "route", do_route },
+	{ "map", do_map },
+	{ "map", do_map },
+	{ "discard", do_discard },
+	{ "mapd", do_mapd },
+	{ "move", do_move },
+	{ "its", do_its },
+	{ "take", do_take },
+	{ "stuck", do_stuck },
+	{ "fire", do_fire },
+	{ "host-takes", do_host_takes },
+	{ "signal", do_signal },
+	{ "mode", do_mode },
+	{ "refuse", do_refuse },
+	{ "gate", do_gate },
+	{ "unmap", do_unmap },
+	{ "look", do_look },
+	{ "look", do_look },
+	{ "look", do_look },
+	{ "tick", do_tick },
+	{ "settle", do_settle },
+	{ "time", do_time },
+	{ "spend", do_spend },
+	{ "live", do_live },
+	{ "read", do_read },
 };
-
-#define OP_NO_MEMORY	0
-#define OP_DURING	1
 
 static const struct operation *op_of(const struct step *step)
 {
 	return &operations[step->op % ARRAY_SIZE(operations)];
 }
 
-static bool is_op(const struct step *step, u32 op)
+static void print_step(const struct step *step)
 {
-	return step->op % ARRAY_SIZE(operations) == op;
+	printf("%s%s %u %u\n", is_first_cpu() ? "" : "  meanwhile: ", op_of(step)->name, step->x,
+	       step->y);
 }
 
 /* Returns false where there was nothing to do it to. */
 static bool do_step(const struct step *step)
 {
-	return op_of(step)->fn && op_of(step)->fn(step->x, step->y);
+	if (say)
+		print_step(step);
+	return op_of(step)->fn(step->x, step->y);
 }
 
 static bool allocation_is_to_fail(void)
@@ -599,86 +624,73 @@ static bool allocation_is_to_fail(void)
 	bool fails = no_memory & 1;
 
 	no_memory >>= 1;
-	ran_out |= fails;
 	return fails;
 }
 
-static void do_inner(void)
+static void do_inner(u32 moment)
 {
-	/* What takes a mutex can come only in the middle of a signal that holds none. */
-	enum place place = being_signalled && !lock_class_is_held("&slot->lock") ?
-			   BESIDE_A_SIGNAL : ANYWHERE;
-	struct fake_irqfd *outer = being_signalled;
-	const struct step *step = inner;
+	const struct step *step = inner[moment];
 
-	inner = NULL;
-	if (op_of(step)->in_the_middle < place)
-		return;
+	inner[moment] = NULL;
 	inner_done |= do_step(step);
-	being_signalled = outer;
 }
 
-/* The moments at which the inner step may happen. */
-static void (**moment_of(u8 x))(void)
+static void do_inner_of_moment(void)
 {
-	void (**const moments[])(void) = {
-		&host.before_map, &host.after_map, &host.after_unmap, &host.while_injecting,
-		&while_reader_looks, &host.when_granted,
-	};
-
-	return moments[x % ARRAY_SIZE(moments)];
+	do_inner(host.moment);
 }
 
-static void print_step(const struct step *step)
+static void do_inner_of_reader(void)
 {
-	printf("%s %u %u\n", op_of(step)->name, step->x, step->y);
+	do_inner(NR_MOMENTS);
 }
 
-static void do_next_step(bool *misfortune)
+static void do_next_step(void)
 {
-	void (**moment)(void) = NULL;
-	const struct step *step = &steps[current];
-	bool say = getenv("FUZZ_SAY");
+	const struct step *step;
 
-	*misfortune = false;
-	while (!op_of(step)->fn && current + 1 < nr_steps) {
+	for (;;) {
+		step = &steps[current];
+		if (op_of(step)->fn || current + 1 >= nr_steps)
+			break;
 		if (say)
 			print_step(step);
-		if (is_op(step, OP_NO_MEMORY)) {
+		/* By name: there may be several that are called "during". */
+		if (!strcmp(op_of(step)->name, "no-memory")) {
 			no_memory = step->x;
 		} else if (current + 2 < nr_steps && op_of(&steps[current + 1])->fn) {
-			moment = moment_of(step->x);
-			inner = &steps[++current];
+			inner[step->x % (NR_MOMENTS + 1)] = &steps[++current];
 			if (say)
-				print_step(inner);
+				print_step(&steps[current]);
 		}
-		step = &steps[++current];
+		current++;
 	}
-	if (say)
-		print_step(step);
-	/* Of all readers only the step's own is interrupted. */
-	if (moment == &while_reader_looks && op_of(step)->fn != do_signal &&
-	    op_of(step)->fn != do_thread)
-		moment = NULL;
-	if (moment)
-		*moment = do_inner;
-	do_step(step);
-	if (moment)
-		*moment = NULL;
-	inner = NULL;
-	*misfortune = ran_out || inner_done;
-	/* After a misfortune, what the arbiter was to do may have to wait for a look. */
-	if (*misfortune)
-		reference_unlooked_all();
-	no_memory = 0;
-	ran_out = false;
+	if (op_of(step)->fn) {
+		u32 i;
+
+		for (i = 0; i < NR_MOMENTS; i++)
+			host.at[i] = inner[i] ? do_inner_of_moment : NULL;
+		/* Of all readers only the step's own is interrupted. */
+		if (inner[NR_MOMENTS] && op_of(step)->fn == do_signal)
+			while_reader_looks = do_inner_of_reader;
+		do_step(step);
+		memset(host.at, 0, sizeof(host.at));
+		while_reader_looks = NULL;
+	}
+	/* What is for looking waits for that. */
+	if (op_of(step)->fn == do_look || op_of(step)->fn == do_settle)
+		memset(inner, 0, sizeof(inner));
+	if (op_of(step)->fn == do_signal)
+		inner[NR_MOMENTS] = NULL;
+	if (inner_done)
+		reference_misfortune();
 	inner_done = false;
+	no_memory = 0;
 	fake_check();
-	reference_check(*misfortune);
-	if (!*misfortune && op_of(step)->fn == do_settle) {
-		fake_check_settled();
+	reference_check(op_of(step)->fn == do_look || op_of(step)->fn == do_tick ||
+			op_of(step)->fn == do_settle);
+	if (op_of(step)->fn == do_settle)
 		reference_check_settled();
-	}
 	current++;
 }
 
@@ -688,7 +700,7 @@ static void say_what_led_there(void)
 
 	printf("# of %u steps, these were done or begun:\n", nr_steps);
 	for (i = 0; i < nr_steps && i <= current; i++)
-		print_step(&steps[i]);
+		printf("%s %u %u\n", op_of(&steps[i])->name, steps[i].x, steps[i].y);
 	fflush(stdout);
 	/* libFuzzer keeps the input then. */
 	abort();
@@ -701,9 +713,11 @@ static void begin(u8 world)
 	reset_arbiter();
 	reference_begin();
 	fake_reset();
-	host.gone_at_once = 0;
+	host.maps = 0;
+	host.ms = 1000;
 	host.maps_again = world & 1;
-	host.revoke_does_nothing = world & 2;
+	host.unset_by_route = world & 128;
+	host.revoke_does_nothing = world & 2 && !host.unset_by_route;
 	host.irqs_per_device = world & 4 ? 4 : 0;
 	/* A KVM before our time left one in a VM that is gone. */
 	if (world & 8)
@@ -711,18 +725,24 @@ static void begin(u8 world)
 			.forwarded = true, .stray = true, .vm = &host.vm[2], .vintid = LPI + 7,
 		};
 	guest_is_quick = world & 64;
-	live = !(world & 16);
-	broker_set_live(live);
+	host.loading = world & 16;
+	broker_set_live(!host.loading);
 	for (i = 0; world & 32 && i < NR_VMS; i++)
 		guest_maps(&host.vm[i], 0, LPI);
+	memset(inner, 0, sizeof(inner));
 }
 
 static void end(void)
 {
-	settle_all();
+	u32 i;
+
+	for (i = 0; i < NR_VMS; i++)
+		if (host.vm[i].stuck)
+			get_stuck(&host.vm[i], false);
+	take_over();
+	settle();
 	fake_check();
-	reference_check(false);
-	fake_check_settled();
+	reference_check(true);
 	reference_check_settled();
 	fake_end();
 	reference_check(true);
@@ -730,15 +750,14 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	bool misfortune;
-
 	if (!size)
 		return 0;
+	say = getenv("FUZZ_SAY");
 	nr_steps = min((size - 1) / sizeof(struct step), (size_t)NR_STEPS);
 	memcpy(steps, data + 1, nr_steps * sizeof(struct step));
 	begin(*data);
 	for (current = 0; current < nr_steps;)
-		do_next_step(&misfortune);
+		do_next_step();
 	end();
 	return 0;
 }
@@ -757,11 +776,16 @@ static struct step any_step(void)
 {
 	u32 few = below(4) ? 8 : 256;
 
-	return (struct step){
+	struct step step = {
 		.op = below(ARRAY_SIZE(operations)),
 		.x = below(few) | (below(4) ? 0 : 0x80),
 		.y = below(few),
 	};
+
+	/* Any of the moments. */
+	if (!op_of(&step)->fn)
+		step.x = below(256);
+	return step;
 }
 
 /* Whole steps come, go, change and are repeated; what libFuzzer does to bytes would shift them. */
@@ -812,7 +836,7 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned 
 			break;
 		default:
 			if (below(2))
-				*data ^= 1 << below(7);
+				*data ^= 1 << below(8);
 			else
 				n = LLVMFuzzerMutate((u8 *)all, n * sizeof(*all),
 						     room * sizeof(*all)) / sizeof(*all);

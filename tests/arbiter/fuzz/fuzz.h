@@ -6,22 +6,18 @@
 #include "fake_host.h"
 
 /*
- * The reference. It keeps only which VMs have not been looked at, and what a reader saw before the
- * last step. All else it works out anew from the state of the guests, the VMMs and the hardware.
+ * The reference. It keeps only what a reader saw when a VM was settled last. All else it works out
+ * anew from the state of the guests, the VMMs and the hardware.
  */
 void reference_begin(void);
-/* Something has changed that the arbiter was not told of, or could not see to. */
-void reference_unlooked(struct fake_vm *vm);
-void reference_unlooked_all(void);
-void reference_looked_all(void);
-/* What must hold after each step; after a misfortune in it the queue may be in another order. */
-void reference_check(bool misfortune);
-/* And what, when the arbiter has looked as often as it wants to. */
+/* Something has happened in the middle of a step: the queue may be in another order. */
+void reference_misfortune(void);
+/* What must hold after each step, and more of it in VMs for which nothing is to be done. */
+void reference_check(bool looked);
+/* And what, when all have come back that wanted to. */
 void reference_check_settled(void);
 /* May the gate let it pass, with no grant under way? -1: either answer is right. */
-int reference_gate(u32 host_irq, struct fake_vm *vm, u32 vintid, bool live);
-/* Changes with what a reader sees, and with what is forwarded. */
-u64 reference_digest(void);
+int reference_gate(u32 host_irq, struct fake_vm *vm, u32 vintid);
 
 /*
  * The arbiter's static data, which the Makefile puts into sections of its own: it is as new for

@@ -7,10 +7,13 @@
  *
  * P1  at most one host IRQ is forwarded to an LPI.
  * P2  an LPI that an edge came for has it pending, until the guest takes it or throws it away.
- * P3  where a client waits that the irqchip would map, another has the LPI, at once; and when the
- *     arbiter has looked, every LPI with such a client is held, whatever it was turned down for.
+ * P3  where a client waits, another has the LPI; and every LPI with a client that the irqchip would
+ *     map is held, whatever it was turned down for.
  * P4  what is forwarded has a producer connected to an irqfd of that VM, whose route leads there.
  * And the queue is in order: a client that came later is not preferred.
+ *
+ * P1 and P4 hold at any time. What the arbiter does about a change is done by a work item: the
+ * others hold in each VM for which none is queued, nor waits.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -19,9 +22,17 @@
 
 #include "fuzz.h"
 
-static bool unlooked[NR_VMS];
-static struct vlpi_broker_client now[NR_IRQFDS], before[NR_IRQFDS];
-static int nr_now, nr_before;
+static struct vlpi_broker_client now[NR_VMS][NR_IRQFDS];
+static int nr_now[NR_VMS];
+
+/* What a reader saw when the VM was settled last, and of what came before whom nothing else. */
+static struct seen {
+	u64 id;
+	u32 state, vintid, position;
+	unsigned int connects;
+} before[NR_VMS][NR_IRQFDS];
+static int nr_before[NR_VMS];
+static bool order_is_known[NR_VMS];
 
 static int index_of(struct fake_vm *vm)
 {
@@ -30,53 +41,58 @@ static int index_of(struct fake_vm *vm)
 
 void reference_begin(void)
 {
-	memset(unlooked, 0, sizeof(unlooked));
-	nr_now = 0;
-	nr_before = 0;
+	memset(nr_now, 0, sizeof(nr_now));
+	memset(nr_before, 0, sizeof(nr_before));
+	memset(order_is_known, 0, sizeof(order_is_known));
 }
 
-void reference_unlooked(struct fake_vm *vm)
+void reference_misfortune(void)
 {
-	unlooked[index_of(vm)] = true;
+	memset(order_is_known, 0, sizeof(order_is_known));
 }
 
-void reference_unlooked_all(void)
+static bool is_settled(struct fake_vm *vm)
 {
-	memset(unlooked, true, sizeof(unlooked));
-}
-
-void reference_looked_all(void)
-{
-	memset(unlooked, false, sizeof(unlooked));
+	return is_quiet(vm) && !(vm->book && vm->book->timer);
 }
 
 static void read_all(void)
 {
-	u64 cursor = 0, generation;
-	bool more;
+	u32 i;
 
-	nr_now = broker_dump(now, NR_IRQFDS, &cursor, &more, &generation);
-	if (nr_now < 0 || more)
-		kernel_bug("a dump of all says %d%s", nr_now, more ? " and more" : "");
+	for (i = 0; i < NR_VMS; i++)
+		nr_now[i] = dump_vm(&host.vm[i], now[i]);
 }
 
-static struct fake_irqfd *irqfd_of(const struct vlpi_broker_client *entry)
+static struct fake_irqfd *irqfd_of(u64 id)
 {
 	struct fake_irqfd *irqfd;
 
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		if (irqfd->known && irqfd->client.id == entry->id)
+	for_each_irqfd(irqfd)
+		if (irqfd->client.id == id)
 			return irqfd;
-	kernel_bug("client %llu is in the dump, and is gone", entry->id);
+	kernel_bug("client %llu is in the dump, and is gone", id);
 }
 
-static struct vlpi_broker_client *entry_in(struct vlpi_broker_client *entries, int n, u64 id)
+static struct vlpi_broker_client *entry_of(struct fake_irqfd *irqfd)
 {
+	struct vlpi_broker_client *entries = now[index_of(irqfd->vm)];
 	int i;
 
-	for (i = 0; i < n; i++)
-		if (entries[i].id == id)
+	for (i = 0; i < nr_now[index_of(irqfd->vm)]; i++)
+		if (entries[i].id == irqfd->client.id)
 			return &entries[i];
+	kernel_bug("client %llu is not in the dump", irqfd->client.id);
+}
+
+static struct seen *seen_of(struct fake_irqfd *irqfd)
+{
+	struct seen *seen = before[index_of(irqfd->vm)];
+	int i;
+
+	for (i = 0; i < nr_before[index_of(irqfd->vm)]; i++)
+		if (seen[i].id == irqfd->client.id)
+			return &seen[i];
 	return NULL;
 }
 
@@ -96,15 +112,26 @@ static u32 mapped_to(struct fake_vm *vm, u32 vintid)
 	return found;
 }
 
-/* Has another irqfd a producer of that number? The ledger has room for one of them. */
+/* Has another irqfd a producer of that number? The book has room for one of them. */
 static bool is_doubled(struct fake_irqfd *irqfd)
 {
 	struct fake_irqfd *other;
 
-	for (other = host.irqfd; other < host.irqfd + NR_IRQFDS; other++)
-		if (other != irqfd && other->known && other->host_irq == irqfd->host_irq)
+	for_each_irqfd(other)
+		if (other != irqfd && other->host_irq == irqfd->host_irq)
 			return true;
 	return false;
+}
+
+/* Of another VM, to which the irqchip may have the device given: who waits hears when that is done. */
+static bool all_are_settled(void)
+{
+	u32 i;
+
+	for (i = 0; i < NR_VMS; i++)
+		if (!is_settled(&host.vm[i]))
+			return false;
+	return true;
 }
 
 static bool hardware_takes(struct fake_irqfd *irqfd)
@@ -113,30 +140,29 @@ static bool hardware_takes(struct fake_irqfd *irqfd)
 	       !irqchip_refuses(irqfd->host_irq, irqfd->vm);
 }
 
+/* While it leaves, and until the work item has run, its route may lead elsewhere. */
 static void check_forwarded(u32 host_irq)
 {
 	struct fake_irq *irq = &host.irq[host_irq];
-	struct fake_irqfd *irqfd;
-	unsigned int owners = 0;
-	int i;
+	struct fake_irqfd *irqfd, *owner = NULL;
 
-	for (i = 0; i < nr_now; i++) {
-		irqfd = irqfd_of(&now[i]);
-		if (irqfd->host_irq != host_irq || irqfd->vm != irq->vm ||
-		    now[i].state != VLPI_BROKER_HOLDER)
-			continue;
-		owners++;
-		if (now[i].vintid != irq->vintid)
-			kernel_bug("P4: host IRQ %u is forwarded to %c%u, and is said to hold %u",
-				   host_irq, irq->vm->letter, irq->vintid, now[i].vintid);
-		if (!irqfd->leaving && !irqfd->vm->its_off && !unlooked[index_of(irqfd->vm)] &&
-		    leads_to(irqfd) != irq->vintid)
-			kernel_bug("P4: host IRQ %u is forwarded to %c%u, its route leads to %u",
-				   host_irq, irq->vm->letter, irq->vintid, leads_to(irqfd));
-	}
-	if (owners != 1)
-		kernel_bug("P4: host IRQ %u is forwarded to %c%u, and %u have it", host_irq,
-			   irq->vm->letter, irq->vintid, owners);
+	for_each_irqfd(irqfd)
+		if (irqfd->host_irq == host_irq && irqfd->vm == irq->vm &&
+		    entry_of(irqfd)->vintid == irq->vintid &&
+		    (!owner || entry_of(irqfd)->state == VLPI_BROKER_HOLDER))
+			owner = irqfd;
+	if (!owner)
+		kernel_bug("P4: host IRQ %u is forwarded to %c%u, and nobody has it", host_irq,
+			   irq->vm->letter, irq->vintid);
+	if (!is_settled(irq->vm))
+		return;
+	if (entry_of(owner)->state != VLPI_BROKER_HOLDER)
+		kernel_bug("P4: host IRQ %u is forwarded to %c%u, and client %llu is %s", host_irq,
+			   irq->vm->letter, irq->vintid, owner->client.id,
+			   name_of_state(entry_of(owner)->state));
+	if (!owner->leaving && leads_to(owner) != irq->vintid)
+		kernel_bug("P4: host IRQ %u is forwarded to %c%u, its route leads to %u",
+			   host_irq, irq->vm->letter, irq->vintid, leads_to(owner));
 }
 
 static void check_lpi(struct fake_vm *vm, u32 vintid)
@@ -144,7 +170,7 @@ static void check_lpi(struct fake_vm *vm, u32 vintid)
 	struct fake_lpi *lpi = &vm->lpi[vintid - LPI];
 	u32 host_irq = mapped_to(vm, vintid);
 
-	if (lpi->owed && !lpi->direct && !lpi->soft)
+	if (is_settled(vm) && lpi->owed && !lpi->direct && !lpi->soft)
 		kernel_bug("P2: an edge for %c%u is lost", vm->letter, vintid);
 	if (host_irq && !host.irq[host_irq].stray && (!lpi->hw || lpi->host_irq != host_irq))
 		kernel_bug("P4: host IRQ %u is forwarded to %c%u, and KVM does not know", host_irq,
@@ -155,12 +181,12 @@ static void check_lpi(struct fake_vm *vm, u32 vintid)
 }
 
 /* What one irqfd must be, by where it leads and by what the hardware has. */
-static void check_state(const struct vlpi_broker_client *entry)
+static void check_state(struct fake_irqfd *irqfd)
 {
-	struct fake_irqfd *irqfd = irqfd_of(entry);
+	const struct vlpi_broker_client *entry = entry_of(irqfd);
 	u32 leads = leads_to(irqfd), has;
 
-	if (irqfd->leaving || irqfd->vm->its_off || unlooked[index_of(irqfd->vm)])
+	if (irqfd->leaving || !is_settled(irqfd->vm))
 		return;
 	if ((irqfd->event == NOT_MSI) != (entry->state == VLPI_BROKER_NOT_MSI))
 		kernel_bug("client %llu leads to %s, and is %s", entry->id,
@@ -169,9 +195,7 @@ static void check_state(const struct vlpi_broker_client *entry)
 	if (irqfd->event == NOT_MSI)
 		return;
 	if (!leads) {
-		/* Nothing tells of the DISCARD of an event whose LPI had no holder. */
-		if (entry->state != VLPI_BROKER_UNRESOLVED && entry->state != VLPI_BROKER_IDLE &&
-		    entry->state != VLPI_BROKER_UNMAPPABLE)
+		if (entry->state != VLPI_BROKER_UNRESOLVED)
 			kernel_bug("client %llu leads nowhere, and is %s", entry->id,
 				   name_of_state(entry->state));
 		return;
@@ -190,68 +214,92 @@ static void check_state(const struct vlpi_broker_client *entry)
 		kernel_bug("P3: client %llu waits for %c%u, which nobody has%s", entry->id,
 			   irqfd->vm->letter, leads,
 			   hardware_takes(irqfd) ? ", though it could" : "");
+	if (!has && hardware_takes(irqfd) && !is_doubled(irqfd) && all_are_settled())
+		kernel_bug("P3: nobody has %c%u, and host IRQ %u could", irqfd->vm->letter, leads,
+			   irqfd->host_irq);
 }
 
 /* A newcomer is not the holder of an LPI that another client was waiting for before it came. */
-static void check_order(const struct vlpi_broker_client *newcomer)
+static void check_order(struct fake_irqfd *newcomer)
 {
-	struct fake_irqfd *irqfd = irqfd_of(newcomer), *other;
-	struct vlpi_broker_client *was = entry_in(before, nr_before, newcomer->id), *is;
-	int i;
+	struct vlpi_broker_client *entry = entry_of(newcomer), *is;
+	struct seen *was = seen_of(newcomer), *other_was;
+	struct fake_irqfd *other;
 
-	if (newcomer->state != VLPI_BROKER_HOLDER || unlooked[index_of(irqfd->vm)])
+	if (entry->state != VLPI_BROKER_HOLDER)
 		return;
 	/* Its place among the others is known only where it was waiting, or was elsewhere. */
-	if (was && was->vintid == newcomer->vintid && was->state != VLPI_BROKER_WAITER)
+	if (was && was->vintid == entry->vintid && was->state != VLPI_BROKER_WAITER)
 		return;
-	for (i = 0; i < nr_before; i++) {
-		is = entry_in(now, nr_now, before[i].id);
-		if (!is || before[i].state != VLPI_BROKER_WAITER ||
-		    is->state != VLPI_BROKER_WAITER || before[i].vintid != newcomer->vintid ||
-		    is->vintid != newcomer->vintid || is->host_irq != before[i].host_irq)
+	for_each_irqfd(other) {
+		other_was = seen_of(other);
+		if (other->vm != newcomer->vm || other == newcomer || !other_was)
 			continue;
-		other = irqfd_of(is);
-		if (other->vm != irqfd->vm || other == irqfd || !hardware_takes(other))
+		is = entry_of(other);
+		if (other_was->state != VLPI_BROKER_WAITER || is->state != VLPI_BROKER_WAITER ||
+		    other_was->vintid != entry->vintid || is->vintid != entry->vintid ||
+		    other_was->connects != other->connects || !hardware_takes(other))
 			continue;
-		if (was && was->vintid == newcomer->vintid && was->position < before[i].position)
+		if (was && was->vintid == entry->vintid && was->position < other_was->position &&
+		    was->connects == newcomer->connects)
 			continue;
-		kernel_bug("client %llu has %c%u, and %llu came before it", newcomer->id,
-			   irqfd->vm->letter, newcomer->vintid, is->id);
+		kernel_bug("client %llu has %c%u, and %llu came before it", entry->id,
+			   newcomer->vm->letter, entry->vintid, is->id);
 	}
+}
+
+static void remember(struct fake_vm *vm)
+{
+	int index = index_of(vm), i;
+
+	for (i = 0; i < nr_now[index]; i++) {
+		struct vlpi_broker_client *entry = &now[index][i];
+
+		before[index][i] = (struct seen){
+			.id = entry->id, .state = entry->state, .vintid = entry->vintid,
+			.position = entry->position,
+			.connects = irqfd_of(entry->id)->connects,
+		};
+	}
+	nr_before[index] = nr_now[index];
+	order_is_known[index] = true;
 }
 
 static void check_totals(void)
 {
-	unsigned int vms = 0, clients = 0, held = 0, i;
+	unsigned int vms = 0, clients = 0, held = 0, there, i;
 	struct vlpi_broker_info total = info();
 	struct fake_irqfd *irqfd;
+	int n;
 
 	for (i = 0; i < NR_VMS; i++) {
-		bool known = false;
-
-		for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-			known |= irqfd->known && irqfd->vm == &host.vm[i];
-		vms += known;
-		if (broker_knows(&host.vm[i]) != known)
-			kernel_bug("VM %c is %sknown", host.vm[i].letter, known ? "not " : "");
+		there = 0;
+		for_each_irqfd(irqfd)
+			there += irqfd->vm == &host.vm[i];
+		if (there != (unsigned int)nr_now[i])
+			kernel_bug("VM %c has %u irqfds, %d in the dump", host.vm[i].letter, there,
+				   nr_now[i]);
+		vms += !!there;
+		clients += there;
+		for (n = 0; n < nr_now[i]; n++) {
+			held += now[i][n].state == VLPI_BROKER_HOLDER;
+			if (n && now[i][n].id <= now[i][n - 1].id)
+				kernel_bug("client %llu comes after %llu", now[i][n].id,
+					   now[i][n - 1].id);
+		}
 	}
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		clients += irqfd->known;
-	for (i = 0; i < (unsigned int)nr_now; i++) {
-		held += now[i].state == VLPI_BROKER_HOLDER;
-		if (i && now[i].id <= now[i - 1].id)
-			kernel_bug("client %llu comes after %llu", now[i].id, now[i - 1].id);
-	}
-	if (total.nr_vms != vms || total.nr_clients != clients || clients != (unsigned int)nr_now)
-		kernel_bug("%u VMs and %u irqfds, but %u and %u in the totals, %d in the dump",
-			   vms, clients, total.nr_vms, total.nr_clients, nr_now);
+	if (total.nr_vms != vms || total.nr_clients != clients)
+		kernel_bug("%u VMs and %u irqfds, but %u and %u in the totals", vms, clients,
+			   total.nr_vms, total.nr_clients);
 	/* One that was unmapped behind the arbiter's back is a holder until that has looked. */
 	if (total.nr_held != held)
 		kernel_bug("%u holders, but %u in the totals", held, total.nr_held);
 }
 
-void reference_check(bool misfortune)
+void reference_check(bool looked)
 {
+	struct fake_irqfd *irqfd;
+	struct fake_vm *vm;
 	u32 i, vintid;
 
 	read_all();
@@ -262,21 +310,31 @@ void reference_check(bool misfortune)
 	for (i = 0; i < NR_VMS; i++)
 		for (vintid = LPI; vintid < LPI + NR_LPIS; vintid++)
 			check_lpi(&host.vm[i], vintid);
-	for (i = 0; i < (u32)nr_now; i++) {
-		check_state(&now[i]);
-		if (!misfortune)
-			check_order(&now[i]);
+	for_each_irqfd(irqfd) {
+		check_state(irqfd);
+		if (is_settled(irqfd->vm) && order_is_known[index_of(irqfd->vm)])
+			check_order(irqfd);
 	}
-	memcpy(before, now, sizeof(before));
-	nr_before = nr_now;
+	for (vm = host.vm; vm < host.vm + NR_VMS; vm++) {
+		if (is_settled(vm))
+			remember(vm);
+		else if (looked)
+			/* Half-way: what has moved is not known. */
+			order_is_known[index_of(vm)] = false;
+	}
 }
 
+/* What is turned down again and again has been tried often enough by now. */
 void reference_check_settled(void)
 {
 	struct fake_irqfd *irqfd;
+	u32 i;
 
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++) {
-		if (!irqfd->known || !leads_to(irqfd) || !hardware_takes(irqfd) ||
+	for (i = 0; i < NR_VMS; i++)
+		if (!is_quiet(&host.vm[i]))
+			return;
+	for_each_irqfd(irqfd) {
+		if (!leads_to(irqfd) || !hardware_takes(irqfd) ||
 		    is_doubled(irqfd))
 			continue;
 		if (!mapped_to(irqfd->vm, leads_to(irqfd)))
@@ -285,34 +343,18 @@ void reference_check_settled(void)
 	}
 }
 
-int reference_gate(u32 host_irq, struct fake_vm *vm, u32 vintid, bool live)
+int reference_gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
 {
+	struct fake_irq *irq = host_irq < NR_IRQS ? &host.irq[host_irq] : NULL;
 	struct fake_irqfd *irqfd;
-	bool ours = false;
 
-	for (irqfd = host.irqfd; irqfd < host.irqfd + NR_IRQFDS; irqfd++)
-		ours |= irqfd->known && irqfd->host_irq == host_irq;
-	if (host_irq < NR_IRQS && host.irq[host_irq].stray)
-		return -1;
-	if (host_irq < NR_IRQS && host.irq[host_irq].forwarded)
-		return host.irq[host_irq].vm == vm && host.irq[host_irq].vintid == vintid;
-	if (live)
+	/* It moves to another vPE. */
+	if (irq && irq->forwarded && irq->vm == vm && irq->vintid == vintid)
+		return true;
+	if (!host.loading)
 		return false;
-	/* The ledger may not have it yet: it enters with the first route that leads to an LPI. */
-	return ours ? -1 : true;
-}
-
-u64 reference_digest(void)
-{
-	u64 digest = 0xcbf29ce484222325ULL;
-	int i;
-
-	read_all();
-	for (i = 0; i < nr_now; i++) {
-		digest = (digest ^ now[i].id) * 0x100000001b3ULL;
-		digest = (digest ^ now[i].state) * 0x100000001b3ULL;
-		digest = (digest ^ now[i].vintid) * 0x100000001b3ULL;
-		digest = (digest ^ now[i].flags) * 0x100000001b3ULL;
-	}
-	return digest;
+	for_each_irqfd(irqfd)
+		if (irqfd->host_irq == host_irq && irqfd->vm == vm)
+			return -1;
+	return true;
 }
