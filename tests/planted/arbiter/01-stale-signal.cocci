@@ -6,7 +6,7 @@
  broker_raise(...)
  {
  <...
--slot && READ_ONCE(client->vm->changes) == READ_ONCE(client->vm->seen)
+-slot && routes_are_known(client->vm)
 +slot
  ...>
  }

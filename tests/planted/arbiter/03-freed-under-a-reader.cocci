@@ -3,7 +3,7 @@
 
 @@
 @@
- slot_put(...)
+ broker_slot_free(...)
  {
  <...
 -kfree_rcu(slot, rcu);

@@ -3,10 +3,10 @@
 
 @@
 @@
- slot_fill(...)
+ next_for_slot(...)
  {
  <...
--slot->holder && !READ_ONCE(slot->holder->mapped)
-+slot->holder && !slot->holder->booked
+-client && !client->mapped && !client->unmapping
++client && !client
  ...>
  }

@@ -3,10 +3,10 @@
 
 @@
 @@
- slot_join(...)
+ enqueue(...)
  {
  <...
--list_add_tail(&client->queue, &slot->queue);
-+list_add(&client->queue, &slot->queue);
+-client->place < rb_entry(parent, struct vb_client, queue)->place
++client->place > rb_entry(parent, struct vb_client, queue)->place
  ...>
  }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a client that leaves a slot keeps its reference
+// Breaks: a slot that is owed nothing any more keeps its reference to the client that held it
 
 @@
 @@
- slot_leave(...)
+ lost_is_settled(...)
  {
  <...
--slot_put(slot);
+-broker_put_client(client);
  ...>
  }

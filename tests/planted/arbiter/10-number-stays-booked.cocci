@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a host IRQ stays in the ledger when its producer has gone
+// Breaks: a host IRQ stays booked when its producer has gone
 
 @@
 @@
- ledger_unbook(...)
+ unbook_irq(...)
  {
  <...
--if (client->booked)
--	hash_del(&client->by_irq);
--client->booked = false;
+-hash_del_rcu(&client->by_irq);
++(void)client;
  ...>
  }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a mapping that the irqchip turned down stays in the ledger
+// Breaks: a mapping that the irqchip turned down stays in the book
 
 @@
 @@
- broker_gate_failed(...)
+ broker_gate_done(...)
  {
  <...
--if (client && client->granting)
--	ledger_drop_mapping(client);
+-drop_mapping(client);
  ...>
  }

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a client is noted as tried when the irqchip was not asked about it
-// Places: 2
+// Breaks: a client that was turned down is tried again at each look, though nothing was released
 
 @@
 @@
- slot_try(...)
+ take_place(...)
  {
  <...
-+client->tried = released;
- if (ret == -EAGAIN)
- 	return ret;
--client->tried = released;
+-client->state == VLPI_BROKER_UNMAPPABLE && !client->retry
++false
  ...>
  }

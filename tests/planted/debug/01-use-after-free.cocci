@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a proxy is freed before it leaves the table
+// Breaks: a proxy is freed at once, and written to after that
 // Hazard: KASAN
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
 // Red: sharing
 // Why-red: log
 // Says: KASAN: (slab-)?use-after-free
-// Places: 3
+// Places: 2
 
 @@
 @@
- proxy_free(...)
+ client_free(...)
  {
  <...
--kfree_rcu(proxy, rcu);
+-call_rcu(&proxy->rcu, proxy_free_rcu);
++(void)proxy_free_rcu;
 +kfree(proxy);
  ...>
  }
@@ -23,8 +24,7 @@
  proxy_end(...)
  {
  <...
--proxy_erase(proxy);
- proxy_free(proxy);
-+proxy_erase(proxy);
+ broker_slot_free(broker_remove_client(&proxy->client));
++WRITE_ONCE(proxy->registered, false);
  ...>
  }

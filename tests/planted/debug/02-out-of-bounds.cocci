@@ -9,10 +9,10 @@
 
 @@
 @@
- slot_find_or_new(...)
+ broker_slot_new(...)
  {
  <...
--kzalloc(sizeof(*slot), GFP_KERNEL)
-+kzalloc(offsetof(struct vb_slot, raiser), GFP_KERNEL)
+-kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT)
++kzalloc(offsetof(struct vb_slot, raiser), GFP_KERNEL_ACCOUNT)
  ...>
  }

@@ -9,7 +9,7 @@
 
 @@
 @@
- broker_vm_free(...)
+ vm_free(...)
  {
--kfree(vm);
+-kfree(...);
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the fallback takes the arbiter's mutex under a slot's
+// Breaks: a wake-up takes the book's lock under a slot's raise lock
 // Hazard: lockdep
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -9,14 +9,11 @@
 
 @@
 @@
- broker_lock_slot(...)
+ broker_raise(...)
  {
  <...
--if (slot)
-+if (slot) {
- 	mutex_lock(&slot->lock);
-+	mutex_lock(&arbiter);
-+	mutex_unlock(&arbiter);
-+}
+ raw_spin_lock_irqsave(&slot->raise_lock, flags);
++raw_spin_lock(&client->vm->lock);
++raw_spin_unlock(&client->vm->lock);
  ...>
  }

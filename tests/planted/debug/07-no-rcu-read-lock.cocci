@@ -10,7 +10,7 @@
 
 @@
 @@
- broker_lock_slot(...)
+ broker_signal(...)
  {
  ...
 -rcu_read_lock();

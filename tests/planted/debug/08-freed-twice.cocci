@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a proxy is handed to kfree_rcu() twice
+// Breaks: a proxy is handed to call_rcu() twice
 // Hazard: DEBUG_OBJECTS_RCU_HEAD
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -9,10 +9,10 @@
 
 @@
 @@
- proxy_free(...)
+ client_free(...)
  {
  <...
-+kfree_rcu(proxy, rcu);
- kfree_rcu(proxy, rcu);
++call_rcu(&proxy->rcu, proxy_free_rcu);
+ call_rcu(&proxy->rcu, proxy_free_rcu);
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the module goes with its delayed work's timer pending
+// Breaks: the record of a VM goes with its delayed work's timer pending
 // Hazard: DEBUG_OBJECTS_FREE, DEBUG_OBJECTS_TIMERS
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -9,10 +9,10 @@
 
 @@
 @@
- bypass_finish(...)
+ vm_put(...)
  {
  <...
- cancel_delayed_work_sync(&kick);
-+queue_delayed_work(system_wq, &kick, 3600 * HZ);
++queue_delayed_work(system_wq, &vm->later, 3600 * HZ);
+ call_rcu(&vm->rcu, vm_free);
  ...>
  }

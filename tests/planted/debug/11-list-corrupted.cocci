@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a client is taken off its list twice
+// Breaks: a slot is taken off its list twice
 // Hazard: DEBUG_LIST
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -12,7 +12,7 @@
  broker_remove_client(...)
  {
  <...
- list_del(&client->of_vm);
-+list_del(&client->of_vm);
+ list_del(&spare->work);
++list_del(&spare->work);
  ...>
  }

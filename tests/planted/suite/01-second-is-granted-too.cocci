@@ -5,34 +5,34 @@
 // Red: sharing -r six.one_gsi.one_is_direct_and_all_are_delivered
 // Why-red: its
 // Says: VIOLATION
-// Places: 4
+// Places: 3
 
 @@
+statement S;
 @@
- broker_gate(...)
+ gate_grant(...)
  {
  <...
--!client->granting || slot->mapped
-+!client->granting
+-if (slot->mapped)
+-	S
  ...>
  }
 
 @@
-iterator name list_for_each_entry;
 @@
- slot_fill(...)
+ next_for_slot(...)
  {
- ...
--if (slot->holder)
--	return;
- list_for_each_entry(client, &slot->queue, queue) {
--	if (!client->booked || shim_is_leaving(client))
-+	if (!client->booked || client->mapped || shim_is_leaving(client))
- 		continue;
- 	...
--	if (!slot_try(slot, client, why))
--		break;
-+	slot_try(slot, client, why);
+ <...
+-slot->nr_leaving || slot->mapped
++slot->nr_leaving
+ ...>
  }
- ...
+
+@@
+@@
+ granted(...)
+ {
+ <...
+-set_holder(slot, client);
+ ...>
  }

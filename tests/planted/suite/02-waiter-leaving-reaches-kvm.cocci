@@ -11,9 +11,9 @@
  proxy_del_producer(...)
  {
  <...
-+if (proxy->client.state != VLPI_BROKER_HOLDER)
++if (!mapped)
 +	hook_real(proxy->irqfd->consumer.del_producer,
 +		  proxy->irqfd->consumer.del_producer(&proxy->irqfd->consumer, prod));
- broker_del_producer(&proxy->client);
+ broker_del_end(client);
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a client that leaves a slot has the slot forget its holder, which is not revoked when it leaves later
+// Breaks: a client whose producer leaves has the book forget that the holder of its slot is mapped, which is not unmapped when it leaves later
 // Hazard: H2
 // Kernel: 7.3
 // Red: sharing -r three.leave_231.leave
@@ -7,11 +7,11 @@
 
 @@
 @@
- slot_leave(...)
+ broker_del_end(...)
  {
  <...
- if (held)
- 	slot_revoke(slot, why);
-+slot->holder = NULL;
+ unbook_irq(client);
++if (slot && slot->mapped)
++	slot->mapped->mapped = false;
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: when the holder leaves, its slot is not filled again
+// Breaks: where the holder has left, nobody is granted its slot
 // Hazard: H3
 // Kernel: 6.1
 // Red: sharing -t needs_no_interrupt
@@ -8,9 +8,10 @@
 
 @@
 @@
- slot_leave(...)
+ next_for_slot(...)
  {
  <...
--slot_fill(slot, why);
+-first_in_queue(slot)
++(slot->lost ? NULL : first_in_queue(slot))
  ...>
  }

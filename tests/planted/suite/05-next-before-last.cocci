@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the next one is granted before the mapping of the holder is taken back, and the gate does not mind
+// Breaks: a producer that leaves is forgotten before its host IRQ is unmapped, and the gate does not mind a second one
 // Hazard: H3
 // Kernel: 6.1
 // Red: sharing -t needs_no_interrupt
@@ -8,33 +8,33 @@
 // Places: 4
 
 @@
+statement S;
 @@
- broker_gate(...)
+ gate_grant(...)
  {
  <...
--!client->granting || slot->mapped
-+!client->granting
+-if (slot->mapped)
+-	S
  ...>
  }
 
 @@
 @@
- slot_leave(...)
+ next_for_slot(...)
  {
  <...
- if (held)
--	slot_revoke(slot, why);
-+	slot->holder = NULL;
- ...
- if (held) {
-+	struct vb_client *next;
-+
- 	slot_fill(slot, why);
-+	next = slot->holder;
-+	slot->holder = client;
-+	slot_revoke(slot, why);
-+	slot->holder = next;
- 	...
- }
+-slot->nr_leaving || slot->mapped
++slot->nr_leaving
  ...>
+ }
+
+@@
+@@
+ proxy_del_producer(...)
+ {
+ ...
++broker_del_end(client);
++usleep_range(100000, 200000);
+ if (mapped) { ... } else if (...) { ... }
+-broker_del_end(client);
  }

@@ -7,15 +7,10 @@
 // Says: the edge that was pending is lost
 
 @@
-statement S;
 @@
- slot_fill(...)
+ granted(...)
  {
  <...
--if (slot->holder)
--	shim_raise_granted(slot->holder);
--else
-+if (!slot->holder)
- 	S
+-owe(client, OWES_GRANT);
  ...>
  }

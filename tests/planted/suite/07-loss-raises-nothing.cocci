@@ -5,17 +5,24 @@
 // Red: lossless -r alone.fires_masked_and_leaves
 // Why-red: tap
 // Says: lost
+// Places: 2
 
 @@
-statement S;
+@@
+ next_for_slot(...)
+ {
+ <...
+-if (slot->lost)
+-	owe(slot->lost, OWES_GRANT);
+ ...>
+ }
+
+@@
 @@
  slot_leave(...)
  {
  <...
- if (slot->holder)
- 	S
--else {
--	shim_raise_granted(client);
--}
+-if (slot->lost)
+-	owe(slot->lost, OWES_GRANT);
  ...>
  }

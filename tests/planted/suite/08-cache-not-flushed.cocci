@@ -11,6 +11,6 @@
  shim_grant(...)
  {
  <...
--real.flush_cache(proxy->kvm);
+-real.flush_cache(kvm);
  ...>
  }

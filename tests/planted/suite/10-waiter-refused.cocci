@@ -11,6 +11,9 @@
  {
  <...
 -return 0;
-+return proxy->client.state == VLPI_BROKER_HOLDER ? 0 : -EBUSY;
++struct vlpi_broker_info info = {};
++
++broker_info(&info);
++return info.nr_held ? -EBUSY : 0;
  ...>
  }

@@ -6,14 +6,14 @@
 // Why-red: tap
 
 @@
+statement S1, S2;
 @@
- slot_leave(...)
+ proxy_del_producer(...)
  {
  <...
-+if (held && !shim_is_leaving(client))
-+	slot->holder = NULL;
-+else
- if (held)
- 	slot_revoke(slot, why);
+-if (mapped)
++if (mapped && shim_is_leaving(client))
+ 	S1
+ else S2
  ...>
  }

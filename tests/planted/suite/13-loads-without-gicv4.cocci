@@ -12,7 +12,8 @@
  shim_init(...)
  {
  <...
--if (!ret)
--	ret = check_gicv4();
+-return ret ?: check_gicv4();
++(void)check_gicv4;
++return ret;
  ...>
  }

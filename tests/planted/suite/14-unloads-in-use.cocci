@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a proxy holds no reference to the module
+// Breaks: a VM that has clients holds no reference to the module
 // Hazard: H17
 // Kernel: 6.1
 // Red: unload -t is_refused_while_attached
 // Lab: --timeout 150
 // Why-red: log
 // Says: Unable to handle kernel
-// Places: 3
+// Places: 4
 
 @@
 @@
- proxy_free(...)
+ vm_new(...)
+ {
+ ...
+-if (!try_module_get(THIS_MODULE))
+-	return NULL;
+ <...
+-module_put(THIS_MODULE);
+ ...>
+ }
+
+@@
+@@
+ vm_put(...)
  {
  <...
 -module_put(THIS_MODULE);
@@ -19,11 +31,8 @@
 
 @@
 @@
- proxy_new(...)
+ vm_find_or_new(...)
  {
- ...
--if (!try_module_get(THIS_MODULE))
--	return NULL;
  <...
 -module_put(THIS_MODULE);
  ...>

@@ -7,10 +7,10 @@
 
 @@
 @@
- vlpi_broker_init(...)
+ take_over_vm(...)
  {
  <...
--bypass_take_over();
-+broker_set_live(true);
+-next_irqfd(kvm)
++(next_irqfd(kvm), NULL)
  ...>
  }

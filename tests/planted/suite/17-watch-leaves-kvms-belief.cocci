@@ -7,10 +7,10 @@
 
 @@
 @@
- watch(...)
+ correct_after(...)
  {
  <...
--if (COMPAT_UNSET_BY_ROUTE && map.vm)
--	correct_kvm(...);
+-shim_correct_kvm(...)
++false
  ...>
  }

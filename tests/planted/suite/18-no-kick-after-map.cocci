@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the arbiter is not run when the guest has mapped an event or enabled its LPIs
+// Breaks: the VM is not settled when the guest has queued commands or switched something on
 // Hazard: P3
 // Kernel: 7.3
 // Red: idle -t after_map_is_told_of
@@ -8,10 +8,11 @@
 // Says: the slot was idle for more than
 
 @@
-identifier callbacks;
 @@
  vm_changed(...)
  {
--if (callbacks->vm_changed(kvm))
--	callbacks->kick();
+ <...
+-if (!atomic_xchg(&vm->book.changed, 1))
+-	vm_kick(vm);
+ ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: what KVM leaves mapped at a revoke is left
+// Breaks: what KVM would leave mapped at a revoke is left
 // Hazard: H23
 // Kernel: 6.1
 // Red: discard -r discard.or_its_off_then_all_leave
@@ -7,13 +7,10 @@
 
 @@
 @@
- slot_revoke(...)
+ revoke_by_route(...)
  {
  <...
- shim_revoke(client);
--if (READ_ONCE(client->mapped))
--	shim_force_unmap(client);
--else
--	shim_was_unmapped(client);
++if (!ret)
+ 	(*real.unmap_vlpi)(host_irq);
  ...>
  }

@@ -7,13 +7,10 @@
 
 @@
 @@
- slot_revoke(...)
+ shim_revoke(...)
  {
  <...
--shim_revoke(client);
--if (READ_ONCE(client->mapped))
--	shim_force_unmap(client);
--else
--	shim_was_unmapped(client);
+-ret = revoke_by_host_irq(client, host_irq);
++ret = 0 * (long)revoke_by_host_irq;
  ...>
  }

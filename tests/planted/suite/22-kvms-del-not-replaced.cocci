@@ -8,13 +8,14 @@
 // Places: 2
 
 @@
+statement S;
 @@
  del_producer(...)
  {
 -struct kvm_kernel_irqfd *irqfd = ...;
  ...
--if (shim_is_forwarded(prod->irq))
--	unmap_for_kvm(...);
+-if (shim_unmap_for_kvm(...) & SHIM_REPAIRED)
+-	S
 +hook_real(real.del_producer, (*real.del_producer)(cons, prod));
  ...
  }

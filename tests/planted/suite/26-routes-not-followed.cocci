@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the arbiter does not follow a changed route
+// Breaks: a changed route is not followed
 // Hazard: H4
 // Kernel: 7.3
 // Red: routes -r route.of_a_waiter.at_once_before_an_edge
@@ -7,11 +7,10 @@
 // Says: its route leads to another vLPI
 
 @@
-identifier callbacks;
 @@
- routing_update(...)
+ set_irq_routing(...)
  {
  <...
--callbacks->routes_changed(kvm);
+-broker_changed(&vm->book, VB_WALK_ROUTES);
  ...>
  }

@@ -9,10 +9,10 @@
 
 @@
 @@
- reaim(...)
+ shim_aim(...)
  {
  <...
--!data || is_forwarded(data)
-+true
+-data && !is_forwarded(data)
++data && false
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a signal that was taken is dropped where the route leads to a pin when the thread comes to it
+// Breaks: a signal that was taken is dropped where the route leads to a pin when it is to be raised
 // Hazard: H4
 // Kernel: 7.3
 // Red: routes -r route.of_a_waiter.at_once_after_an_edge
@@ -7,14 +7,11 @@
 // Says: edges lost
 
 @@
-statement S;
 @@
  shim_raise(...)
  {
  <...
- if (route.type == KVM_IRQ_ROUTING_MSI)
- 	S
--else
--	proxy->irqfd->inject.func(&proxy->irqfd->inject);
+-inject_by_kvm(client);
++(void)inject_by_kvm;
  ...>
  }

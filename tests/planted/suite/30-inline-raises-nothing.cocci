@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the wake-up takes a signal as if hands were changing, and no raise follows
+// Breaks: the wake-up takes a signal, and raises nothing
 // Hazard: H21
 // Kernel: 7.3
 // Red: lossless -r unable.waiter.lpi_disabled
@@ -9,10 +9,10 @@
 
 @@
 @@
- slot_set_served(...)
+ broker_raise(...)
  {
  <...
--slot->raiser = held ? slot->holder : NULL;
-+slot->raiser = NULL;
+-done = shim_raise_through(slot->raiser);
++done = true;
  ...>
  }

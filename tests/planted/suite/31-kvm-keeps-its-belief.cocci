@@ -8,11 +8,12 @@
 // Says: STRAY
 
 @@
+statement S;
 @@
- unmap_for_kvm(...)
+ revoke_by_host_irq(...)
  {
  <...
-+if (COMPAT_UNSET_BY_ROUTE)
- correct_kvm(kvm, host_irq);
+-if (shim_correct_kvm(...))
+-	S
  ...>
  }

@@ -8,12 +8,12 @@
 // Says: can be mapped now
 
 @@
-statement S;
 @@
- note_release(...)
+ release(...)
  {
--atomic_inc(&releases);
--smp_mb__after_atomic();
--if (READ_ONCE(stuck))
--	S
+ ...
+-if (!key)
++if (key || !key)
+ 	return;
+ ...
  }

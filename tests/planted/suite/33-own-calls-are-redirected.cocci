@@ -12,7 +12,7 @@
  hook_redirect(...)
  {
  <...
--!take_own_call(entry)
-+(set->nr > 1 || !take_own_call(entry))
+-take_own_call(entry)
++(set->nr == 1 && take_own_call(entry))
  ...>
  }

@@ -7,22 +7,18 @@
 // Says: on vCPU 1
 
 @@
-expression elsewhere;
-statement S1, S2, S3, S4;
+expression E1, E2;
+statement S1, S2, S3;
 @@
  broker_gate(...)
  {
  <...
- if (!client)
+ if (E1)
  	S1
- else if (!slot)
+-else if (forwarded)
++else if (false)
  	S2
- else if (elsewhere)
+ else if (E2)
  	S3
- else if (!client->mapped)
- 	S4
-+else {
-+	ret = -EBUSY;
-+}
  ...>
  }

@@ -12,8 +12,8 @@
  wake(...)
  {
  ...
-+if (events & EPOLLHUP)
++if (mask & EPOLLHUP)
 +	return 0;
- rcu_read_lock();
+ smp_rmb();
  ...
  }

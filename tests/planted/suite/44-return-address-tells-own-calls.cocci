@@ -12,7 +12,7 @@
  hook_redirect(...)
  {
  <...
--!take_own_call(entry)
-+!within_module(parent_ip, THIS_MODULE)
+-take_own_call(entry)
++within_module(parent_ip, THIS_MODULE)
  ...>
  }

@@ -11,7 +11,7 @@
  shim_route_changed(...)
  {
  <...
--route.msi.flags != seen->msi.flags
-+false
+-sizeof(route)
++offsetof(struct vb_route, flags)
  ...>
  }

@@ -8,10 +8,10 @@
 
 @@
 @@
- take_over_vm(...)
+ register_taken(...)
  {
  <...
 -if (may_have_been_mapped(proxy))
- 	shim_raise(&proxy->client);
+ 	broker_owe(&proxy->client);
  ...>
  }

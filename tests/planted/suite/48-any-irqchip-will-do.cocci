@@ -12,7 +12,7 @@
  gate(...)
  {
  <...
--!answered_by_its(host_irq)
-+false
+-!shim_is_answered_by_its(host_irq) || !is_ready(map->vm)
++!is_ready(map->vm)
  ...>
  }

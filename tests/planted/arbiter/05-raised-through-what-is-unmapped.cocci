@@ -3,10 +3,12 @@
 
 @@
 @@
- slot_set_served(...)
+ granted(...)
  {
  <...
--held = slot->holder && slot->holder->mapped;
-+held = slot->holder;
+-if (client->mapped)
+ 	start_raising(slot, client);
+-else
+-	see_to(slot);
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the table of proxies is walked without rcu_read_lock() where KVM registers a consumer
+// Breaks: the table of VMs is walked without rcu_read_lock()
 // Hazard: PROVE_RCU_LIST
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -10,7 +10,7 @@
 
 @@
 @@
- proxy_find(...)
+ vm_find(...)
  {
  ...
 -rcu_read_lock();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: the fallback thread of a VM stays when the VM has gone
+// Breaks: the record of a VM stays when the VM has gone
 // Hazard: H17
 // Kernel: 6.1
 // Red: VLPI_LOADS=4 loads
@@ -7,11 +7,9 @@
 
 @@
 @@
- proxy_end(...)
+ client_free(...)
  {
  <...
- if (vm)
--	fallback_end(vm);
-+	;
+-vm_put(proxy->vm);
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: memory is asked for under the ledger's raw lock
+// Breaks: memory is asked for under the book's raw lock
 // Hazard: DEBUG_ATOMIC_SLEEP
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -9,10 +9,10 @@
 
 @@
 @@
- ledger_book(...)
+ broker_add_client(...)
  {
  <...
- raw_spin_lock_irqsave(&ledger, flags);
+ raw_spin_lock_irqsave(&vm->lock, flags);
 +kfree(kmalloc(64, GFP_KERNEL));
  ...>
  }
