@@ -2,9 +2,9 @@
 /*
  * Ask the module, and believe only what the ABI allows it to say.
  *
- * A dump is read in as few calls as there can be, since one call is one moment's state. More than
- * MAX_BATCH clients need several calls; where the generation changes between two of them, the walk
- * starts again. After MAX_WALKS the last one is taken as it is, and marked: on a host that never
+ * A dump is read in as few calls as there can be, since one call is one moment's state of a VM. A
+ * VM with many clients may need several calls; where its generation changes between two of them, the
+ * walk starts again. After MAX_WALKS the last one is taken as it is, and marked: on a host that never
  * rests, an answer that says what it lacks is worth more than none.
  */
 #include <errno.h>
@@ -190,9 +190,10 @@ static int check_answer(const struct vlpi_broker_dump *dump, const struct vlpi_b
 static int walk(int fd, struct snapshot *snap, size_t *room, bool last)
 {
 	struct vlpi_broker_dump dump;
-	uint64_t cursor = 0;
+	uint64_t cursor = 0, generation = 0;
 
 	snap->nr = 0;
+	snap->generation = 0;
 	snap->consistent = true;
 	do {
 		struct vlpi_broker_client *got;
@@ -210,12 +211,17 @@ static int walk(int fd, struct snapshot *snap, size_t *room, bool last)
 		if (ask(fd, VLPI_BROKER_DUMP, &dump, "DUMP") || check_answer(&dump, got, cursor))
 			return -1;
 
-		if (cursor && dump.generation != snap->generation) {
-			snap->consistent = false;
-			if (!last)
-				return 0;
+		/* A VM that takes several calls is to be shown as it was at one moment. */
+		if (snap->nr && dump.nr_entries && got[0].vm_id == got[-1].vm_id) {
+			if (dump.generation != generation) {
+				snap->consistent = false;
+				if (!last)
+					return 0;
+			}
+		} else {
+			snap->generation += dump.generation;
 		}
-		snap->generation = dump.generation;
+		generation = dump.generation;
 		snap->nr += dump.nr_entries;
 		cursor = dump.cursor;
 	} while (dump.more);
@@ -350,5 +356,7 @@ bool client_mismatch(const struct vlpi_broker_client *c)
 {
 	bool forwarded = c->flags & VLPI_BROKER_CLIENT_FORWARDED;
 
-	return forwarded != (c->state == VLPI_BROKER_HOLDER);
+	/* While something is being dealt with, the one may be ahead of the other. */
+	return !(c->flags & VLPI_BROKER_CLIENT_UNSETTLED) &&
+	       forwarded != (c->state == VLPI_BROKER_HOLDER);
 }

@@ -18,7 +18,7 @@
  * struct snapshot - all clients
  * @clients: sorted by VM, vLPI (clients without one last) and place in its queue.
  * @nr: how many.
- * @generation: of the last answer they came from.
+ * @generation: of all VMs together: it differs where one of them has changed.
  * @consistent: they are one moment's state. Otherwise the state changed during every attempt, and
  *	each client is right, but clients may come from different moments.
  */

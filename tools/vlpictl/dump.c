@@ -41,9 +41,9 @@ static const struct column columns[] = {
 	[COL_SIGNALS] = { "SIGNALS", COL_NUMBER, false, "eventfd signals that the broker served" },
 	[COL_INJECTIONS] = { "INJECTIONS", COL_NUMBER, false, "MSIs injected for them" },
 	[COL_ERROR] = { "ERROR", COL_TEXT, false, "why it is unmappable or unresolved" },
-	[COL_NOTE] = { "NOTE", COL_TEXT, false, "reassign, not-forwarded, still-forwarded" },
+	[COL_NOTE] = { "NOTE", COL_TEXT, false, "reassign, unsettled, not-forwarded, still-forwarded" },
 	[COL_ID] = { "ID", COL_NUMBER, true, "the broker's id of the client, never used again" },
-	[COL_FALLBACK] = { "FALLBACK", COL_TEXT, true, "who injects while it waits: thread or inline" },
+	[COL_FALLBACK] = { "FALLBACK", COL_TEXT, true, "who injects while it waits: thread (work item) or inline" },
 	[COL_NAME] = { "NAME", COL_TEXT, true, "KVM's debugfs name of the VM" },
 };
 
@@ -52,7 +52,9 @@ static bool put_note(char *out, size_t len, const struct vlpi_broker_client *c)
 	const char *reassign = c->flags & VLPI_BROKER_CLIENT_REASSIGN ? "reassign" : "";
 	const char *odd = "";
 
-	if (client_mismatch(c))
+	if (c->flags & VLPI_BROKER_CLIENT_UNSETTLED)
+		odd = "unsettled";
+	else if (client_mismatch(c))
 		odd = c->state == VLPI_BROKER_HOLDER ? "not-forwarded" : "still-forwarded";
 
 	snprintf(out, len, "%s%s%s", reassign, *reassign && *odd ? "," : "", odd);

@@ -232,7 +232,8 @@ static int ask_dump(struct vlpi_broker_dump *arg)
 
 	while (i < nr_clients && clients[i].id <= arg->cursor)
 		i++;
-	for (; i < nr_clients && nr < asked; i++)
+	/* Clients of one VM a call. */
+	for (; i < nr_clients && nr < asked && (!nr || clients[i].vm_id == buf[0].vm_id); i++)
 		buf[nr++] = clients[i];
 	if (nr)
 		arg->cursor = buf[nr - 1].id;

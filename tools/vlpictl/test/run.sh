@@ -104,7 +104,7 @@ suite() {
 	END
 	v two-vms status --json
 	json "status --json: format, numbers as numbers" \
-		'd["format"] == 1 and d["verdict"] == "ok" and d["attention"] == [] and d["now"]["held"] == 3 and d["totals"]["signals"] == 400 and d["consistent"] is True and d["vms"][0]["waiters"] == 2 and d["module"]["abi"] == 1'
+		'd["format"] == 1 and d["verdict"] == "ok" and d["attention"] == [] and d["now"]["held"] == 3 and d["totals"]["signals"] == 400 and d["consistent"] is True and d["vms"][0]["waiters"] == 2 and d["module"]["abi"] == 2'
 	json "status --json: these members, in this order" \
 		'list(d) == "format command verdict attention module now totals generation consistent vms".split() and list(d["now"]) == "vms slots held clients waiters reassign dead_strays".split() and list(d["totals"]) == "connects grants promotions revokes grant_failures gate_refusals unmaps_behind forced_unmaps repairs signals injections".split() and list(d["vms"][0]) == "vm pid name comm slots held waiters signals injections".split()'
 	v empty
@@ -169,7 +169,7 @@ suite() {
 	END
 	v two-vms dump -J
 	json "dump --json: numbers, booleans and null" \
-		'd["format"] == 1 and d["generation"] == 7 and len(d["clients"]) == 9 and d["clients"][0]["fwd"] is True and d["clients"][0]["vintid"] == 8192 and d["clients"][4]["vintid"] is None and d["clients"][5]["error"] == "ENOENT" and d["clients"][2]["host_irq"] == 53'
+		'd["format"] == 1 and d["generation"] == 35 and len(d["clients"]) == 9 and d["clients"][0]["fwd"] is True and d["clients"][0]["vintid"] == 8192 and d["clients"][4]["vintid"] is None and d["clients"][5]["error"] == "ENOENT" and d["clients"][2]["host_irq"] == 53'
 	json "dump --json: these members, in this order" \
 		'list(d) == ["format", "command", "generation", "consistent", "clients"] and list(d["clients"][0]) == "vm pid comm vintid state pos host_irq fwd gsi devid eventid signals injections error note".split()'
 	v two-vms dump --vm 77
@@ -250,7 +250,7 @@ suite() {
 	for t in 'event-old:keeps no events; unload it' 'event-small:an impossible size' 'event-odd:an impossible size' \
 		'event-large:an impossible size' 'event-part:a part of an event' 'event-disorder:out of order' \
 		'event-eio:reading events failed' 'event-eof:come to an end' 'enoent:load it with: modprobe vlpi_broker' \
-		'abi-newer:newer than ABI 1' 'enotty:install the vlpictl'
+		'abi-newer:newer than ABI 2' 'enotty:install the vlpictl'
 	do
 		for cmd in events 'events -J'; do
 			# shellcheck disable=SC2086
@@ -262,8 +262,8 @@ suite() {
 
 	# every error: status 1, nothing on stdout, what to do
 	for t in 'enoent:load it with: modprobe vlpi_broker' 'enodev:load it with: modprobe vlpi_broker' \
-		'eacces:run vlpictl as root' "emfile:can't open" 'abi-newer:newer than ABI 1.*install the vlpictl' \
-		'abi-older:older than ABI 1.*install the vlpictl' 'short-info:INFO with 152 bytes' \
+		'eacces:run vlpictl as root' "emfile:can't open" 'abi-newer:newer than ABI 2.*install the vlpictl' \
+		'abi-older:older than ABI 2.*install the vlpictl' 'short-info:INFO with 152 bytes' \
 		'short-dump:DUMP with 40 bytes' 'enotty:install the vlpictl' 'einval:install the vlpictl' \
 		'enomem:no memory' 'stuck:although more exist' 'overrun:more clients than' \
 		'disorder:out of order' 'loop:a cursor that is not'
