@@ -51,27 +51,39 @@ static bool answered(struct vm *vm, struct guest_vcpu *g)
 	return __atomic_load_n(&g->ack, __ATOMIC_ACQUIRE) == g->seq;
 }
 
-uint64_t guest_do(struct vm *vm, unsigned int vcpu, enum guest_op op, uint64_t a0, uint64_t a1,
-		  uint64_t a2, uint64_t a3, uint64_t a4)
+/* Gives the command and rings the doorbell. */
+static void tell(struct vm *vm, unsigned int vcpu, enum guest_op op, const uint64_t arg[5])
 {
 	struct guest_vcpu *g = &vm->shared->vcpu[vcpu];
 
 	if (vcpu >= vm->nr_vcpus)
 		die("VM %s has no vCPU %u", vm->name, vcpu);
 	g->op = op;
-	g->arg[0] = a0;
-	g->arg[1] = a1;
-	g->arg[2] = a2;
-	g->arg[3] = a3;
-	g->arg[4] = a4;
+	memcpy(g->arg, arg, sizeof(g->arg));
 	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
 	ring(vm, vcpu);
+}
+
+uint64_t guest_answer(struct vm *vm, unsigned int vcpu)
+{
+	struct guest_vcpu *g = &vm->shared->vcpu[vcpu];
+	unsigned long long a0 = g->arg[0], a1 = g->arg[1];
+
 	wait_for(answered(vm, g), "VM %s, vCPU %u: answer to \"%s\" (%#llx %#llx)", vm->name, vcpu,
-		 op_names[op], (unsigned long long)a0, (unsigned long long)a1);
+		 op_names[g->op], a0, a1);
 	if (g->status != GUEST_OK)
 		die("VM %s, vCPU %u: \"%s\" (%#llx %#llx) ended with status %u", vm->name, vcpu,
-		    op_names[op], (unsigned long long)a0, (unsigned long long)a1, g->status);
+		    op_names[g->op], a0, a1, g->status);
 	return g->result;
+}
+
+uint64_t guest_do(struct vm *vm, unsigned int vcpu, enum guest_op op, uint64_t a0, uint64_t a1,
+		  uint64_t a2, uint64_t a3, uint64_t a4)
+{
+	const uint64_t arg[5] = { a0, a1, a2, a3, a4 };
+
+	tell(vm, vcpu, op, arg);
+	return guest_answer(vm, vcpu);
 }
 
 static void do1(struct vm *vm, unsigned int vcpu, enum guest_op op, uint64_t a0)
@@ -290,7 +302,15 @@ void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid)
 
 void guest_inv(struct vm *vm, uint32_t devid, uint32_t eventid)
 {
-	its_cmd(vm, cmd_dev(ITS_INV, devid), eventid, 0, 0);
+	guest_begin_inv(vm, devid, eventid);
+	guest_answer(vm, 0);
+}
+
+void guest_begin_inv(struct vm *vm, uint32_t devid, uint32_t eventid)
+{
+	const uint64_t arg[5] = { cmd_dev(ITS_INV, devid), eventid, 0, 0, target(0) };
+
+	tell(vm, 0, GUEST_ITS_CMD, arg);
 }
 
 void guest_enable(struct vm *vm, uint32_t intid, bool on)

@@ -206,7 +206,7 @@ static void dump_some(int fd, struct vlpi_broker_dump *d, struct vlpi_broker_cli
 		die("VLPI_BROKER_DUMP: %m");
 }
 
-/* One try; NULL if the generation changed between two calls. */
+/* One try; NULL if a VM changed between two calls that returned clients of it. */
 static struct vlpi_broker_client *dump_once(int fd, unsigned int *nr)
 {
 	struct vlpi_broker_client *all = NULL;
@@ -219,7 +219,8 @@ static struct vlpi_broker_client *dump_once(int fd, unsigned int *nr)
 		if (!all)
 			die("no memory");
 		dump_some(fd, &d, all + *nr);
-		if (*nr && d.generation != generation) {
+		if (*nr && d.nr_entries && all[*nr].vm_id == all[*nr - 1].vm_id &&
+		    d.generation != generation) {
 			free(all);
 			return NULL;
 		}

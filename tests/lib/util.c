@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -228,6 +229,17 @@ void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n)
 		array[i] = array[n];
 		array[n] = t;
 	}
+}
+
+bool kernel_before(unsigned int major, unsigned int minor)
+{
+	unsigned int its_major, its_minor;
+	struct utsname u;
+
+	uname(&u);
+	if (sscanf(u.release, "%u.%u", &its_major, &its_minor) != 2)
+		die("Linux %s: no version", u.release);
+	return its_major < major || (its_major == major && its_minor < minor);
 }
 
 unsigned int env_number(const char *name, unsigned int otherwise)

@@ -374,6 +374,92 @@ unsigned int sources_wrong(const char *when)
 	return wrong;
 }
 
+/* Fires @s. Has its interrupt come where it has to? */
+static bool arrives(struct source *s)
+{
+	long long handled = host_irq_count(s->irq_name);
+	unsigned int vcpu;
+	struct wait w;
+	uint32_t intid;
+	uint64_t taken;
+
+	if (expected(s, &intid, &vcpu)) {
+		taken = guest_count(s->vm, intid);
+		source_fire(s);
+		source_ack(s);
+		return guest_takes(s->vm, intid, taken);
+	}
+	source_fire(s);
+	source_ack(s);
+	wait_begin(&w);
+	while (host_irq_count(s->irq_name) == handled)
+		if (!wait_more(&w))
+			return false;
+	return true;
+}
+
+/* How many sources have to end there. */
+static unsigned int sources_of(struct vm *vm, unsigned int vcpu, uint32_t intid)
+{
+	unsigned int n = 0, its_vcpu;
+	uint32_t its_intid;
+
+	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
+		struct source *s = source_at(i);
+
+		n += s && s->vm == vm && s->vectors && expected(s, &its_intid, &its_vcpu) &&
+		     its_intid == intid && its_vcpu == vcpu;
+	}
+	return n;
+}
+
+static unsigned int too_many(const struct snapshot *a, const struct snapshot *b, const char *when)
+{
+	unsigned int wrong = 0, n = 0;
+	struct vm *vm;
+
+	for (vm = vms; vm; vm = vm->next, n++) {
+		for (unsigned int c = 0; c < vm->nr_vcpus; c++) {
+			for (unsigned int i = 0; i < GUEST_NR_COUNTERS; i++) {
+				unsigned int d = b->guest[n][c][i] - a->guest[n][c][i];
+				uint32_t intid = guest_counter_intid(i);
+
+				if (!d || (i >= GUEST_SENTINEL_SPI && i <= GUEST_LAST_SPI) ||
+				    d <= sources_of(vm, c, intid))
+					continue;
+				note("%s: VM %s, vCPU %u took INTID %u %u times, of %u sources",
+				     when, vm->name, c, intid, d, sources_of(vm, c, intid));
+				wrong++;
+			}
+		}
+	}
+	return wrong;
+}
+
+unsigned int sources_undelivered(const char *when)
+{
+	static struct snapshot before, after;
+	unsigned int wrong = 0;
+
+	await_effects();
+	take_snapshot(&before);
+	for (unsigned int i = 0; i < MAX_SOURCES; i++) {
+		struct source *s = source_at(i);
+
+		if (!s || !s->vectors || arrives(s))
+			continue;
+		note("%s: the interrupt of %s (%s) does not arrive", when, s->bdf,
+		     s->vm ? s->vm->name : "assigned to nothing");
+		wrong++;
+	}
+	await_effects();
+	take_snapshot(&after);
+	wrong += too_many(&before, &after, when);
+	free_snapshot(&before);
+	free_snapshot(&after);
+	return wrong;
+}
+
 /* ---- the broker's word alone ---------------------------------------------------------------- */
 
 /* A moment's dump, by source. */

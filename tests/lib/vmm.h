@@ -6,15 +6,17 @@
  * A section below is a file of lib/, from the bottom up: util.c has ends and waits, vm.c the VM as
  * its VMM sees it, guest_ops.c what its guest is told to do, source.c the devices that raise
  * interrupts, verdict.c how an interrupt went, module.c the module and its character device,
- * sharers.c the scenario most tests begin with, child.c a VMM to be killed.
+ * sharers.c the scenario most tests begin with, child.c a VMM to be killed, call.c calls that may
+ * not come back, page_file.c and stick.c a VM whose its_lock is held for ever.
  *
  * What a test cannot go on without (a failed ioctl, a guest that has crashed, a wait that has
  * reached its bound) ends the test with a message, through die(); so these functions return
  * nothing.
  * What a test may want to fail has a name in try_ and returns 0 or a negative errno.
  *
- * One thread of the test calls all of this, apart from source_fire(), source_ack(), eventfd_kick()
- * and the broker's ioctls, which any thread may call.
+ * One thread of the test calls all of this, apart from source_fire(), source_ack(), eventfd_kick(),
+ * guest_takes(), vm_give() and the broker's ioctls, which any thread may call. What a struct call
+ * does is its thread's: with a VM or a source that no other thread uses meanwhile.
  */
 #ifndef VMM_H
 #define VMM_H
@@ -50,6 +52,9 @@ void tried(unsigned int times, const char *what);
 /* CLOCK_MONOTONIC. */
 uint64_t now_ns(void);
 uint64_t now_ms(void);
+
+/* Is this a kernel of an older series? */
+bool kernel_before(unsigned int major, unsigned int minor);
 
 /* A number from the environment. */
 unsigned int env_number(const char *name, unsigned int otherwise);
@@ -252,6 +257,11 @@ void device_attr(int fd, uint32_t group, uint64_t attr, const void *value, const
 /* Gives the command, rings the doorbell, waits for the answer; dies if the guest could not. */
 uint64_t guest_do(struct vm *vm, unsigned int vcpu, enum guest_op op, uint64_t a0, uint64_t a1,
 		  uint64_t a2, uint64_t a3, uint64_t a4);
+/*
+ * The second half of guest_do(): waits for the answer to what a function with "begin" in its name
+ * has told the vCPU.
+ */
+uint64_t guest_answer(struct vm *vm, unsigned int vcpu);
 /* A round trip through the idle loop of each vCPU: what was pending before has been taken. */
 void guest_round_trip(struct vm *vm);
 
@@ -277,6 +287,8 @@ void guest_map_collection(struct vm *vm, unsigned int collection, unsigned int v
 void guest_clear(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
+/* Without waiting for vCPU 0's answer. */
+void guest_begin_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
 /* Property byte, and INV for each event that ends in this LPI. */
 void guest_enable(struct vm *vm, uint32_t intid, bool on);
 void guest_mask(struct vm *vm, unsigned int vcpu, bool masked);
@@ -407,6 +419,14 @@ unsigned int sources_wrong(const char *when);
 			TH_LOG("wrong: %s (see above)", __when);	\
 		}							\
 	} while (0)
+
+/*
+ * What every kernel owes: fires every open source that has its vectors on, once, one after the
+ * other. Those whose route leads somewhere must arrive there, the others at their host handler
+ * alone, and the guests take no more than that. It does not tell DIRECT from SOFTWARE, and takes a
+ * tenth of the time of sources_wrong().
+ */
+unsigned int sources_undelivered(const char *when);
 
 /*
  * Waits until the broker says, with no interrupt raised for it, that every assigned source is where
@@ -570,5 +590,85 @@ void child_ready(void);
 void child_wait_ready(struct child *c);
 /* SIGKILL, and waits for the end. */
 void child_kill(struct child *c);
+
+/* ---- call.c: calls that may not come back ---------------------------------------------------- */
+
+struct call {
+	const char *name;
+	/* Returns 0 or a negative errno. */
+	int (*fn)(void *arg);
+	void *arg;
+	pthread_t thread;
+	pid_t tid;
+	bool over;
+	int ret;
+	/* now_ms() at its begin, and how long it has taken when it is over. */
+	uint64_t begun;
+	uint64_t ms;
+};
+
+/* @fn, on a thread of its own. */
+void call_begin(struct call *c, const char *name, int (*fn)(void *arg), void *arg);
+bool call_is_over(struct call *c);
+/* Waits until it is over, or its thread sleeps: what it waits for may never come. */
+void call_await_sleep(struct call *c);
+/* Waits until all @nr of them are over, or now_ms() is at @end. */
+void calls_await(struct call *c, unsigned int nr, uint64_t end);
+/* Waits until they are over, and dies at the bound. */
+void calls_end(struct call *c, unsigned int nr);
+
+/* ---- page_file.c: a file of one page, whose server may pause --------------------------------- */
+
+struct page_file {
+	char path[40];
+	int dev;
+	int fd;
+	const void *page;
+	size_t size;
+	pthread_t server;
+	bool served;
+	bool pause;
+};
+
+/* Has this machine FUSE? */
+bool page_file_possible(void);
+/* @page: what is in it, for as long as the file is open. It is served until it is told not to be. */
+void page_file_open(struct page_file *f, const void *page, size_t size);
+void page_file_serve(struct page_file *f, bool on);
+/* Does a reader wait, of a file that is not served? */
+bool page_file_is_awaited(struct page_file *f);
+/* Not while it is mapped. */
+void page_file_close(struct page_file *f);
+
+/* ---- stick.c: a VM whose its_lock is held for ever ------------------------------------------- */
+
+enum stuck_by {
+	STUCK_BY_USERFAULTFD,
+	STUCK_BY_FILE,
+};
+
+struct stuck {
+	struct vm *vm;
+	enum stuck_by by;
+	char *page;
+	size_t size;
+	char *content;
+	int uffd;
+	struct page_file file;
+	bool given;
+};
+
+/* Has this machine what it takes? */
+bool can_stick(enum stuck_by by);
+/*
+ * The guest does an INV of this event of its, and KVM faults on the page of the LPI's property byte
+ * with the VM's its_lock held. vCPU 0 is in the kernel from then on, so nothing may wait for this
+ * guest (guest_*(), await_effects(), EXPECT_SOURCES()), nor stop it.
+ */
+void vm_stick(struct stuck *s, struct vm *vm, enum stuck_by by, uint32_t devid, uint32_t eventid);
+/* The VMM gives the page; twice is once. */
+void vm_give(struct stuck *s);
+/* vm_give(), and waits until the guest goes on. */
+void vm_unstick(struct stuck *s);
 
 #endif /* VMM_H */

@@ -474,6 +474,7 @@ VM_TEST_F(events, threads_share_a_position, "P6")
 	for (unsigned int i = 0; i < 100; i++) {
 		source_deassign(self->sh.src[0]);
 		sharers_assign(&self->sh, 0);
+		wait_for(broker_holds(self->sh.src[0]), "it holds the vLPI again");
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < THREADS; i++) {
