@@ -77,6 +77,9 @@ static void expect_forced_unmaps(struct __test_metadata *_metadata, FIXTURE_DATA
 	EXPECT_EQ(0, klog_count(self->klog, "cut here"));
 	if (!broker_loaded())
 		return;
+	/* Where KVM unmaps by the guest's tables, the module does all of that itself. */
+	if (kernel_before(6, 16))
+		n = 0;
 	broker_info(&info);
 	EXPECT_EQ(self->info.forced_unmaps + n, info.forced_unmaps);
 }
