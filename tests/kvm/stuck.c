@@ -603,15 +603,8 @@ static void expect_all_work(struct __test_metadata *_metadata, struct cast *c, c
 	EXPECT_TRUE(takes_signal(c->comer, c->comer_signal, INTID(COMER_SIGNAL)));
 }
 
-FAILS_ON_STOCK("stuck.assigns_with_producer.others_go_on", "6.1 6.12 7.3");
-FAILS_ON_STOCK("stuck.detaches_waiter.others_go_on", "6.1 6.12");
-FAILS_ON_STOCK("stuck.cold_assigns_with_producer.others_go_on", "6.1 6.12 7.3");
-FAILS_ON_STOCK("stuck.cold_deassigns_counted.others_go_on", "6.1 6.12 7.3");
-FAILS_ON_STOCK("stuck.cold_detaches_waiter.others_go_on", "6.1 6.12 7.3");
-FAILS_ON_STOCK("stuck.cold_does_it_all.others_go_on", "6.1 6.12 7.3");
-/* On 6.1, too, where FUSE is a module that the boot of these tests has not. */
-FAILS_ON_STOCK("stuck.by_file_assigns_with_producer.others_go_on", "6.12 7.3");
-FAILS_ON_STOCK("stuck.by_file_cold_detaches_waiter.others_go_on", "6.12 7.3");
+FAILS_ON_STOCK("stuck.assigns_with_producer.others_go_on", "6.1 7.3");
+FAILS_ON_STOCK("stuck.cold_deassigns_counted.others_go_on", "7.3");
 VM_TEST_F(stuck, others_go_on, "H28 H46 P7")
 {
 	bool as_stock = del_takes_its_lock() && detaches_its_holder(variant);
@@ -706,8 +699,7 @@ static int rescue(void *arg)
 	return 0;
 }
 
-FAILS_ON_STOCK("same_thread.assigns_with_producer.gets_its_faults", "6.1 6.12 7.3");
-FAILS_ON_STOCK("same_thread.detaches_waiter.gets_its_faults", "6.1 6.12 7.3");
+FAILS_ON_STOCK("same_thread.detaches_waiter.gets_its_faults", "6.1 7.3");
 VM_TEST_F(same_thread, gets_its_faults, "H28 P7")
 {
 	struct cast *c = &self->c;
