@@ -980,13 +980,16 @@ static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step
 		return false;
 	client = first_in_queue(slot);
 	if (client) {
-		/* The route of its last grant is needed until what was lost with it is settled. */
+		/*
+		 * The route of its last grant is needed until what was lost with it is settled. The
+		 * other slot may wait for this one in the same way, so that is not waited for.
+		 */
+		if (client->lost_of && client->lost_of != slot) {
+			owe(client, OWES_GRANT);
+			lost_is_settled(client->lost_of);
+		}
 		if (client->owes & OWES_GRANT)
 			return false;
-		if (client->lost_of && client->lost_of != slot) {
-			see_to(client->lost_of);
-			return false;
-		}
 		if (!has_credit(vm, now_ms)) {
 			list_add_tail(&slot->work, &vm->poor);
 			return false;
@@ -1294,7 +1297,7 @@ bool broker_is_idle(struct vb_vm *vm)
 	bool idle;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	idle = vm->pinned && list_empty(&vm->rest) && llist_empty(&vm->signals);
+	idle = vm->pinned && list_empty(&vm->rest) && !vm->taken && llist_empty(&vm->signals);
 	if (idle)
 		vm->pinned = false;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
@@ -1379,11 +1382,15 @@ bool broker_signal(struct vb_client *client)
  */
 struct vb_client *broker_next_signal(struct vb_vm *vm)
 {
-	struct llist_node *node = llist_del_first(&vm->signals);
+	struct llist_node *node = vm->taken;
 	struct vb_client *client;
 
+	/* Those that came later are before those that came earlier, and may come without an end. */
+	if (!node)
+		node = llist_reverse_order(llist_del_all(&vm->signals));
 	if (!node)
 		return NULL;
+	vm->taken = node->next;
 	client = llist_entry(node, struct vb_client, signal);
 	atomic_xchg(&client->signalled, 0);
 	return client;

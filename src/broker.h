@@ -60,6 +60,7 @@ enum vb_walk {
  * @poor: slots that wait for @credit; go back to @work with broker_retry().
  * @rest: clients that are owed an interrupt.
  * @signals: clients that were signalled, and are to go to @rest; without @lock.
+ * @taken: of these, those that who settles has taken, in the order in which they came.
  * @walk: which clients are to be looked at, from @walk_next on.
  * @walk_next: the next client of the walk.
  * @granting: the client whose grant is under way, or NULL, also where its producer is leaving.
@@ -95,6 +96,7 @@ struct vb_vm {
 	struct list_head poor;
 	struct list_head rest;
 	struct llist_head signals;
+	struct llist_node *taken;
 	enum vb_walk walk;
 	struct vb_client *walk_next;
 	struct vb_client *granting;

@@ -753,6 +753,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!size)
 		return 0;
 	say = getenv("FUZZ_SAY");
+	if (say)
+		setlinebuf(stdout);
 	nr_steps = min((size - 1) / sizeof(struct step), (size_t)NR_STEPS);
 	memcpy(steps, data + 1, nr_steps * sizeof(struct step));
 	begin(*data);

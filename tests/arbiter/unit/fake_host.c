@@ -35,26 +35,6 @@ struct fake_irqfd *next_irqfd(struct fake_irqfd *last)
 
 /* --- irqfds and producers -------------------------------------------------------------------- */
 
-/*
- * What is booked in any context takes no memory, and does not sleep: interrupts are off here, and
- * the allocations are counted.
- */
-static unsigned int allocations_before;
-static unsigned long flags_before;
-
-static void begin_booking(void)
-{
-	allocations_before = nr_allocations;
-	flags_before = irqs_save_();
-}
-
-static void end_booking(void)
-{
-	irqs_restore_(flags_before);
-	if (nr_allocations != allocations_before)
-		kernel_bug("memory is allocated where something is only booked");
-}
-
 static struct fake_book *book_new(struct fake_vm *vm)
 {
 	struct fake_book *book = kzalloc(sizeof(*book), GFP_KERNEL);

@@ -35,6 +35,7 @@ struct cpu {
 	unsigned int nr_held, nr_raw;
 	unsigned int nr_readers;
 	bool irqs_off;
+	bool is_booking;
 };
 
 static struct cpu cpus[6], *cpu = cpus;
@@ -192,6 +193,18 @@ void irqs_restore_(unsigned long flags)
 	cpu->irqs_off = flags;
 }
 
+void begin_booking(void)
+{
+	irqs_save_();
+	cpu->is_booking = true;
+}
+
+void end_booking(void)
+{
+	cpu->is_booking = false;
+	irqs_restore_(false);
+}
+
 void raw_take_(struct lock *lock)
 {
 	if (!cpu->irqs_off)
@@ -220,6 +233,8 @@ unsigned int nr_allocated, nr_allocations;
 
 void *kzalloc(size_t size, gfp_t gfp)
 {
+	if (cpu->is_booking)
+		kernel_bug("memory is allocated where something is only booked");
 	if (gfp & GFP_KERNEL)
 		might_sleep_("an allocation");
 	if (fail_allocation && !--fail_allocation)

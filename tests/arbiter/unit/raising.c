@@ -103,6 +103,27 @@ TEST(signals_merge_until_one_is_taken)
 	fake_end();
 }
 
+/* A storm of one does not keep another waiting. */
+TEST(signals_are_served_in_the_order_in_which_they_came)
+{
+	struct fake_irqfd *x[3];
+	u32 i;
+
+	fake_begin();
+	guest_maps(a, 2, LPI + 2);
+	for (i = 0; i < 3; i++) {
+		source(a, i, 1 + i);
+		x[i] = source(a, i, 4 + i);
+	}
+	settle();
+	fake_did();
+	for (i = 0; i < 3; i++)
+		signal_eventfd(x[(i + 1) % 3]);
+	look();
+	EXPECT_DID("raise A8193, raise A8194, raise A8192");
+	fake_end();
+}
+
 /* Nobody holds the vLPI, and nobody could: KVM serves it, as without this module. */
 TEST(signal_that_is_not_ours)
 {
@@ -293,6 +314,37 @@ TEST(edge_is_dropped_while_the_grant_is_raised)
 		settle();
 		EXPECT(a->lpi[0].soft);
 		guest_takes(a, LPI);
+	}
+	fake_end();
+}
+
+static void kvm_unmaps_it(void)
+{
+	kvm_unmaps(1);
+}
+
+/* KVM unmapped it just after it was granted: it is not raised through until it is granted again. */
+TEST(signal_after_a_mapping_of_a_moment)
+{
+	static const enum moment moments[] = { AFTER_LOOK, BEFORE_AIM, AFTER_AIM, BEFORE_RAISE };
+	u32 i;
+
+	fake_begin();
+	for (i = 0; i < ARRAY_SIZE(moments) * 2; i++) {
+		struct fake_irqfd *x = source(a, 0, 1);
+
+		signalled = i % 2 ? source(a, 0, 2) : x;
+		signalled->client.raises_inline = true;
+		host.at[AFTER_GRANT] = kvm_unmaps_it;
+		host.at[moments[i / 2]] = a_signal;
+		settle();
+		EXPECT(!host.at[AFTER_GRANT]);
+		EXPECT(!host.at[moments[i / 2]]);
+		HOLDS(x);
+		deassign(x);
+		if (signalled != x)
+			deassign(signalled);
+		settle();
 	}
 	fake_end();
 }

@@ -202,6 +202,36 @@ TEST(two_holders_swap_their_routes)
 	fake_end();
 }
 
+/* And neither vLPI goes with them: each is to be raised for what it lost before the next grant. */
+TEST(two_holders_of_shared_vlpis_swap_their_routes)
+{
+	struct fake_irqfd *x, *y;
+	u32 i;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	y = source(a, 1, 2);
+	assign(a, 0);
+	assign(a, 1);
+	settle();
+	for (i = 0; i < 4; i++) {
+		if (i == 2) {
+			source(a, 0, 3);
+			source(a, 1, 4);
+		}
+		fires(1);
+		fires(2);
+		route(x, !x->event);
+		route(y, !y->event);
+		settle();
+		EXPECT(holder_of(a, LPI));
+		EXPECT(holder_of(a, LPI + 1));
+		guest_takes(a, LPI);
+		guest_takes(a, LPI + 1);
+	}
+	fake_end();
+}
+
 /* Three slots, whose holders go round. */
 TEST(three_holders_change_places)
 {

@@ -36,13 +36,24 @@ static inline bool llist_add(struct llist_node *node, struct llist_head *list)
 	return !node->next;
 }
 
-static inline struct llist_node *llist_del_first(struct llist_head *list)
+static inline struct llist_node *llist_del_all(struct llist_head *list)
 {
 	struct llist_node *node = list->first;
 
-	if (node)
-		list->first = node->next;
+	list->first = NULL;
 	return node;
+}
+
+static inline struct llist_node *llist_reverse_order(struct llist_node *node)
+{
+	struct llist_node *reversed = NULL, *next;
+
+	for (; node; node = next) {
+		next = node->next;
+		node->next = reversed;
+		reversed = node;
+	}
+	return reversed;
 }
 
 #endif /* UNIT_LINUX_LLIST_H */

@@ -31,6 +31,9 @@ void meanwhile_(void (**what)(void));
 /* Identity of the CPU, which stands for the task on it; is this the first one? */
 const void *this_cpu(void);
 bool is_first_cpu(void);
+/* What may be done in any context: interrupts are off, and no memory is allocated. */
+void begin_booking(void);
+void end_booking(void);
 /* Something that may sleep: with a raw lock, interrupts off or in an RCU reader it must not. */
 void might_sleep_(const char *what);
 #define might_sleep()			might_sleep_("might_sleep()")
