@@ -2,9 +2,9 @@
 /*
  * /dev/vlpi_broker: INFO, DUMP and events, as include/uapi/linux/vlpi_broker.h describes them.
  *
- * Nothing here changes what the broker does, or stops a VM. INFO and DUMP hold the arbiter's mutex,
- * DUMP while it describes at most DUMP_MAX clients, and no lock of KVM's. read() takes neither. The
- * node is root's: it names processes and host IRQs.
+ * Nothing here changes what the broker does, or stops a VM. DUMP holds the lock of one VM's book
+ * at a time, a few clients long, and nothing here takes a lock of KVM's. The node is root's: it
+ * names processes and host IRQs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,7 +25,7 @@
 
 #include "broker.h"
 #include "chardev.h"
-#include "event_ring.h"
+#include "events.h"
 #include "vm.h"
 
 #define DUMP_MAX 4096

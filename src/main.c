@@ -13,7 +13,7 @@
 
 #include "broker.h"
 #include "chardev.h"
-#include "event_ring.h"
+#include "events.h"
 #include "fallback.h"
 #include "hook.h"
 #include "irqbypass_hook.h"

@@ -91,6 +91,7 @@ void vm_put(struct vm *vm)
 	hash_del_rcu(&vm->node);
 	list_del_rcu(&vm->list);
 	raw_spin_unlock_irqrestore(&vms_lock, flags);
+	events_vm_end(&vm->events);
 	/* vm_exit() waits for the callback. */
 	call_rcu(&vm->rcu, vm_free);
 	module_put(THIS_MODULE);
@@ -530,6 +531,7 @@ struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm)
 	if (!vm) {
 		/* Ids ascend in the list. */
 		broker_vm_init(&made->book);
+		events_vm_begin(&made->events, made->book.id);
 		hash_add_rcu(vms_by_kvm, &made->node, (unsigned long)kvm);
 		list_add_tail_rcu(&made->list, &vms);
 	}

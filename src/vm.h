@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "broker.h"
+#include "events.h"
 
 /**
  * struct vm - a VM that has irqfds
@@ -29,6 +30,7 @@
  * @again_at: when that is to be, in ms; 0 where nothing is to be tried again.
  * @again_booked: how much was booked when that was last set.
  * @halted: @settle has halted the guest.
+ * @events: its history.
  * @settled: woken when @settle has done all that was booked.
  * @register_lock: KVM registers an irqfd; or those from before the load are taken over.
  * @to_take: it has irqfds without a proxy, which are to be taken over.
@@ -50,6 +52,7 @@ struct vm {
 	u64 again_at;
 	u64 again_booked;
 	bool halted;
+	struct vm_events events;
 	wait_queue_head_t settled;
 	struct mutex register_lock; /* an irqfd gets its proxy */
 	bool to_take;

@@ -17,9 +17,12 @@
 #include "harness.h"
 
 #define RECORD			sizeof(struct vlpi_broker_event)
-/* As many as are kept, and more than any test here reads at once. */
+/* As many as are kept of a VM, of one that is gone, and in all. */
 #define KEPT			1024
-#define MOST			(2 * KEPT)
+#define KEPT_OF_GONE		64
+#define KEPT_IN_ALL		8192
+/* More than any test here reads at once. */
+#define MOST			(KEPT_IN_ALL + KEPT)
 
 FIXTURE(events) {
 	struct sharers sh;
@@ -492,12 +495,51 @@ VM_TEST_F(events, threads_share_a_position, "P6")
 	}
 }
 
+/* One source comes and goes until its VM has made so many events, of which none is missed. */
+static unsigned int flood(struct sharers *sh, int fd, unsigned int least)
+{
+	static struct vlpi_broker_event got[MOST];
+	unsigned int made = 0;
+	uint64_t last = 0;
+
+	drain(fd);
+	while (made < least) {
+		unsigned int n;
+
+		if (sh->src[0]->vm)
+			source_deassign(sh->src[0]);
+		else
+			sharers_assign(sh, 0);
+		n = take(fd, got, MOST);
+		for (unsigned int i = 0; i < n; i++, last++) {
+			if (last && got[i].seq != last)
+				die("event %" PRIu64 " is missed", last);
+			last = got[i].seq;
+		}
+		made += n;
+	}
+	return made;
+}
+
+/* Who comes late finds so many of a VM. */
+static unsigned int kept_of(uint64_t vm)
+{
+	static struct vlpi_broker_event got[MOST];
+	int fd = open_device(O_NONBLOCK);
+	unsigned int n = take(fd, got, MOST), nr = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		nr += got[i].vm_id == vm;
+	close(fd);
+	return nr;
+}
+
 /* A reader that is overtaken is told how many are overwritten, and so is one that comes late. */
 VM_TEST_F(events, overtaken, "P6")
 {
-	int slow = open_device(O_NONBLOCK), late;
+	int slow = open_device(O_NONBLOCK);
 	uint64_t last, first;
-	unsigned int n, made = 0;
+	unsigned int n, made;
 
 	sharers_assign(&self->sh, 1);
 	n = take(slow, self->got, MOST);
@@ -505,18 +547,8 @@ VM_TEST_F(events, overtaken, "P6")
 	last = self->got[n - 1].seq;
 	drain(self->fd);
 	first = last + 1;
-	while (made < KEPT + 100) {
-		if (self->sh.src[0]->vm)
-			source_deassign(self->sh.src[0]);
-		else
-			sharers_assign(&self->sh, 0);
-		n = take(self->fd, self->got, MOST);
-		for (unsigned int i = 0; i < n; i++) {
-			EXPECT_EQ(last + i + 1, self->got[i].seq);
-		}
-		last += n;
-		made += n;
-	}
+	made = flood(&self->sh, self->fd, KEPT + 100);
+	last += made;
 	note("%u events, numbers %" PRIu64 " to %" PRIu64, made, first, last);
 	EXPECT_TRUE(is_readable(slow));
 	n = take(slow, self->got, MOST);
@@ -525,11 +557,89 @@ VM_TEST_F(events, overtaken, "P6")
 	EXPECT_EQ(last, self->got[n - 1].seq);
 	EXPECT_SEQUENCE(self->got, n);
 	EXPECT_FALSE(is_readable(slow));
-	late = open_device(O_NONBLOCK);
-	ASSERT_EQ(RECORD, read(late, self->got, RECORD));
-	EXPECT_EQ(last - KEPT + 1, self->got[0].seq);
-	close(late);
+	EXPECT_EQ(KEPT, kept_of(vm_id_of(self->sh.src[1])));
 	close(slow);
+}
+
+/* What one VM does drives out nothing of another, also when that is gone. */
+VM_TEST_F(events, others_are_kept, "P6 P7 H51")
+{
+	struct sharers quiet;
+	unsigned int kept;
+	uint64_t id;
+
+	sharers_assign(&self->sh, 1);
+	sharers_prepare(&quiet, "quiet", 3, 2);
+	sharers_assign_all(&quiet);
+	await_effects();
+	id = vm_id_of(quiet.src[0]);
+	kept = kept_of(id);
+	EXPECT_EQ(4, kept);
+	flood(&self->sh, self->fd, KEPT + 100);
+	EXPECT_EQ(kept, kept_of(id));
+	sharers_deassign_all(&quiet);
+	vm_sentinel(quiet.vm, false);
+	await_effects();
+	kept = kept_of(id);
+	EXPECT_LT(4, kept);
+	flood(&self->sh, self->fd, KEPT + 100);
+	EXPECT_EQ(kept, kept_of(id));
+	sharers_free(&quiet);
+}
+
+/* Of one that is gone the last few are kept. */
+VM_TEST_F(events, few_are_kept_of_what_is_gone, "P6 H51")
+{
+	uint64_t id;
+
+	sharers_assign(&self->sh, 1);
+	id = vm_id_of(self->sh.src[1]);
+	flood(&self->sh, self->fd, KEPT_OF_GONE + 10);
+	EXPECT_LT(KEPT_OF_GONE, kept_of(id));
+	sharers_deassign_all(&self->sh);
+	vm_sentinel(self->sh.vm, false);
+	wait_for(kept_of(id) == KEPT_OF_GONE, "the last of it are kept");
+}
+
+/* More VMs than fit with a full history each: those with the most have less. */
+VM_TEST_F(events, all_share_what_there_is, "P6 P7 H51")
+{
+	enum { NR = KEPT_IN_ALL / KEPT + 1 };
+	struct sharers many[NR], quiet;
+	unsigned int n, all = 0;
+	uint64_t id, ids[NR];
+
+	sharers_prepare(&quiet, "quiet", 3, 2);
+	sharers_assign_all(&quiet);
+	await_effects();
+	id = vm_id_of(quiet.src[0]);
+	for (unsigned int i = 0; i < NR; i++) {
+		/* One source, which goes from one to the next. */
+		many[i] = (struct sharers){
+			.vm = vm_new("loud", 1), .nr = 1, .src = { self->sh.src[0] },
+		};
+		guest_boot(many[i].vm);
+		sharers_map(&many[i]);
+		sharers_route_all(&many[i]);
+		vm_sentinel(many[i].vm, true);
+		sharers_assign(&many[i], 0);
+		ids[i] = vm_id_of(many[i].src[0]);
+		flood(&many[i], self->fd, KEPT);
+		source_deassign(many[i].src[0]);
+	}
+	for (unsigned int i = 0; i < NR; i++) {
+		n = kept_of(ids[i]);
+		note("VM %u: %u", i, n);
+		EXPECT_GE(KEPT, n);
+		/* Others of this boot may be among those that are gone. */
+		EXPECT_LT(KEPT_IN_ALL / (NR + 2), n);
+		all += n;
+	}
+	EXPECT_GE(KEPT_IN_ALL, all);
+	EXPECT_EQ(4, kept_of(id));
+	for (unsigned int i = 0; i < NR; i++)
+		vm_free(many[i].vm);
+	sharers_free(&quiet);
 }
 
 /* What happens while the module is loaded is recorded already. */
