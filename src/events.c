@@ -222,7 +222,7 @@ static void move_one(struct vm_events *of)
  * events_vm_end - a VM is gone
  * @of: its history, which may be freed when this returns.
  *
- * Context: any; a few records at a time are moved with interrupts off.
+ * Context: interrupts are on; they are off for a few records at a time.
  */
 void events_vm_end(struct vm_events *of)
 {

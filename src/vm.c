@@ -70,9 +70,13 @@ void vm_get(struct vm *vm)
 	refcount_inc(&vm->refs);
 }
 
+/* The last reference may be given back with interrupts off, for which the history may be long. */
 static void vm_free(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct vm, rcu));
+	struct vm *vm = container_of(rcu, struct vm, rcu);
+
+	events_vm_end(&vm->events);
+	kfree(vm);
 }
 
 /**
@@ -91,7 +95,6 @@ void vm_put(struct vm *vm)
 	hash_del_rcu(&vm->node);
 	list_del_rcu(&vm->list);
 	raw_spin_unlock_irqrestore(&vms_lock, flags);
-	events_vm_end(&vm->events);
 	/* vm_exit() waits for the callback. */
 	call_rcu(&vm->rcu, vm_free);
 	module_put(THIS_MODULE);
