@@ -168,7 +168,7 @@ static void set_state(struct vb_client *client, enum vlpi_broker_state state, in
 
 static void look_again(struct vb_client *client, bool forced)
 {
-	client->forced_look |= forced;
+	client->forced_look |= forced | client->again;
 	client->retry |= client->again;
 	client->again = false;
 	if (!client->removed)
@@ -187,13 +187,26 @@ static void see_to(struct vb_slot *slot)
 		list_add_tail(&slot->work, &slot->vm->work);
 }
 
+/* What waited for an unmapping may do so no longer. */
+static void let_rest_go_on(struct vb_vm *vm)
+{
+	list_splice_init(&vm->held_up, &vm->rest);
+}
+
 static void owe(struct vb_client *client, unsigned int what)
 {
 	if (!client->owes) {
 		get_client(client);
 		list_add_tail(&client->owed, &client->vm->rest);
+	} else if (what & ~client->owes) {
+		let_rest_go_on(client->vm);
 	}
 	client->owes |= what;
+}
+
+static bool is_owing(const struct vb_vm *vm)
+{
+	return !list_empty(&vm->rest) || !list_empty(&vm->held_up);
 }
 
 /* The caller has a reference of its own. */
@@ -486,6 +499,7 @@ static void slot_leave(struct vb_client *client)
 
 	dequeue(slot, client);
 	RCU_INIT_POINTER(client->slot, NULL);
+	let_rest_go_on(vm);
 	if (--slot->nr_clients) {
 		see_to(slot);
 		return;
@@ -618,6 +632,7 @@ void broker_vm_init(struct vb_vm *vm)
 	INIT_LIST_HEAD(&vm->work);
 	INIT_LIST_HEAD(&vm->poor);
 	INIT_LIST_HEAD(&vm->rest);
+	INIT_LIST_HEAD(&vm->held_up);
 	init_llist_head(&vm->signals);
 	vm->credit = CREDIT_MAX;
 }
@@ -677,7 +692,7 @@ struct vb_slot *broker_remove_client(struct vb_client *client)
 	if (vm->walk_next == client)
 		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
 	set_state(client, VLPI_BROKER_IDLE, 0);
-	if (!vm->pinned && (!list_empty(&vm->rest) || !llist_empty(&vm->signals))) {
+	if (!vm->pinned && (is_owing(vm) || !llist_empty(&vm->signals))) {
 		vm->pinned = true;
 		vm->ops->pin(vm);
 	}
@@ -738,6 +753,7 @@ static void end_unmapping(struct vb_slot *slot, struct vb_client *client)
 {
 	client->unmapping = false;
 	slot->nr_leaving--;
+	let_rest_go_on(slot->vm);
 	slot_set_served(slot);
 	see_to(slot);
 }
@@ -903,8 +919,10 @@ static bool next_look(struct vb_vm *vm, struct vb_step *step)
 	client = list_first_entry_or_null(&vm->looks, struct vb_client, look);
 	if (client) {
 		list_del_init(&client->look);
-		step->forced = client->forced_look;
+		step->forced = client->forced_look || client->again;
 		client->forced_look = false;
+		client->retry |= client->again;
+		client->again = false;
 	} else if (vm->walk != VB_WALK_NONE) {
 		client = vm->walk_next;
 		if (!client) {
@@ -942,22 +960,17 @@ static bool has_credit(struct vb_vm *vm, u64 now_ms)
 	return vm->credit;
 }
 
-/* The next of the queue that can be granted the slot: an irqfd that is going is not. */
 static struct vb_client *first_in_queue(struct vb_slot *slot)
 {
-	struct vb_client *client;
-	struct rb_node *node;
+	struct rb_node *node = rb_first(&slot->queue);
 
-	while ((node = rb_first(&slot->queue))) {
-		client = rb_entry(node, struct vb_client, queue);
-		if (!shim_is_leaving(client))
-			return client;
-		dequeue(slot, client);
-	}
-	return NULL;
+	return node ? rb_entry(node, struct vb_client, queue) : NULL;
 }
 
-/* Return: whether there is a step. Otherwise @slot needs no more, until something is booked. */
+/*
+ * Return: whether there is a step. Otherwise @slot needs no more, until something is booked, or it
+ * is in the VM's work again.
+ */
 static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step)
 {
 	struct vb_client *client = slot->holder;
@@ -979,6 +992,12 @@ static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step
 	if (slot->nr_leaving || slot->mapped)
 		return false;
 	client = first_in_queue(slot);
+	/* An irqfd that is going is not granted any more. */
+	if (client && shim_is_leaving(client)) {
+		dequeue(slot, client);
+		see_to(slot);
+		return false;
+	}
 	if (client) {
 		/*
 		 * The route of its last grant is needed until what was lost with it is settled. The
@@ -1011,15 +1030,16 @@ static bool next_slot(struct vb_vm *vm, u64 now_ms, struct vb_step *step)
 {
 	struct vb_slot *slot;
 
-	while ((slot = list_first_entry_or_null(&vm->work, struct vb_slot, work))) {
-		list_del_init(&slot->work);
-		step->vintid = slot->vintid;
-		if (next_for_slot(slot, now_ms, step)) {
-			see_to(slot);
-			return true;
-		}
-	}
-	return false;
+	slot = list_first_entry_or_null(&vm->work, struct vb_slot, work);
+	if (!slot)
+		return false;
+	list_del_init(&slot->work);
+	step->vintid = slot->vintid;
+	if (next_for_slot(slot, now_ms, step))
+		see_to(slot);
+	else
+		step->todo = VB_MORE;
+	return true;
 }
 
 static unsigned int owed_by(const struct vb_step *step)
@@ -1032,21 +1052,23 @@ static bool next_owed(struct vb_vm *vm, struct vb_step *step)
 	struct vb_client *client;
 	struct vb_slot *slot;
 
-	list_for_each_entry(client, &vm->rest, owed) {
-		slot = client->owes & OWES_GRANT ? slot_find(vm, client->mapped_vintid) :
-						   slot_of(client);
-		/* KVM would raise it through a host IRQ that is a physical interrupt by then. */
-		if (slot && slot->nr_leaving)
-			continue;
-		step_for(step, VB_RAISE, client);
-		step->granted = client->owes & OWES_GRANT;
-		step->signal = client->owes & OWES_SIGNAL &&
-			       (!step->granted || client->wants == client->mapped_vintid);
-		/* What is owed from here on is owed for itself. */
-		owe_no_more(client, owed_by(step));
+	client = list_first_entry_or_null(&vm->rest, struct vb_client, owed);
+	if (!client)
+		return false;
+	slot = client->owes & OWES_GRANT ? slot_find(vm, client->mapped_vintid) : slot_of(client);
+	/* KVM would raise it through a host IRQ that is a physical interrupt by then. */
+	if (slot && slot->nr_leaving) {
+		list_move_tail(&client->owed, &vm->held_up);
+		step->todo = VB_MORE;
 		return true;
 	}
-	return false;
+	step_for(step, VB_RAISE, client);
+	step->granted = client->owes & OWES_GRANT;
+	step->signal = client->owes & OWES_SIGNAL &&
+		       (!step->granted || client->wants == client->mapped_vintid);
+	/* What is owed from here on is owed for itself. */
+	owe_no_more(client, owed_by(step));
+	return true;
 }
 
 /**
@@ -1054,7 +1076,9 @@ static bool next_owed(struct vb_vm *vm, struct vb_step *step)
  * @vm: the VM. One settles it at a time.
  * @settler: identity of the task that does; the gate lets it map what is granted.
  * @now_ms: time, in ms, that never goes back.
- * @step: out: what is to be done; broker_done() is to follow unless it is nothing.
+ * @step: out: what is to be done; broker_done() is to follow where it is for a client.
+ *
+ * Interrupts are off meanwhile, so this looks at one client or slot, and says where there are more.
  *
  * Context: any.
  */
@@ -1234,6 +1258,7 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
 	case VB_RAISE:
 		raise_done(client, step, ret);
 		break;
+	case VB_MORE:
 	case VB_NOTHING:
 		break;
 	}
@@ -1250,12 +1275,10 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
  */
 void broker_retry(struct vb_vm *vm)
 {
-	struct vb_client *client, *next;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	list_for_each_entry_safe(client, next, &vm->again, look)
-		look_again(client, true);
+	list_splice_tail_init(&vm->again, &vm->looks);
 	list_splice_tail_init(&vm->poor, &vm->work);
 	vm->generation++;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
@@ -1297,7 +1320,7 @@ bool broker_is_idle(struct vb_vm *vm)
 	bool idle;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
-	idle = vm->pinned && list_empty(&vm->rest) && !vm->taken && llist_empty(&vm->signals);
+	idle = vm->pinned && !is_owing(vm) && !vm->taken && llist_empty(&vm->signals);
 	if (idle)
 		vm->pinned = false;
 	raw_spin_unlock_irqrestore(&vm->lock, flags);

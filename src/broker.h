@@ -59,6 +59,7 @@ enum vb_walk {
  * @work: slots that are to be seen to.
  * @poor: slots that wait for @credit; go back to @work with broker_retry().
  * @rest: clients that are owed an interrupt.
+ * @held_up: of these, those whose vLPI is being unmapped from a host IRQ.
  * @signals: clients that were signalled, and are to go to @rest; without @lock.
  * @taken: of these, those that who settles has taken, in the order in which they came.
  * @walk: which clients are to be looked at, from @walk_next on.
@@ -95,6 +96,7 @@ struct vb_vm {
 	struct list_head work;
 	struct list_head poor;
 	struct list_head rest;
+	struct list_head held_up;
 	struct llist_head signals;
 	struct llist_node *taken;
 	enum vb_walk walk;
@@ -141,7 +143,7 @@ struct vb_vm {
  * @state: what it is to the slot.
  * @error: errno behind @state, positive.
  * @retry: what it was turned down for may have gone.
- * @again: it is in the VM's again.
+ * @again: it was put into the VM's again, and not looked at since.
  * @device: identity of the device of @host_irq, or NULL.
  * @by_irq: in the table of host IRQs.
  * @booked: whether @by_irq is in use; not where another client has the number.
@@ -155,7 +157,7 @@ struct vb_vm {
  * @deleter: identity of the task that is in its broker_del_begin(), and is to unmap it; or NULL.
  * @signalled: it is in the VM's signals.
  * @signal: in the VM's signals.
- * @owed: in the VM's rest, while @owes is not 0.
+ * @owed: in the VM's rest or its held_up, while @owes is not 0.
  * @owes: which interrupts it is owed.
  * @lost_of: the slot that has it as the one that held it last.
  * @signals: eventfd signals that the broker served.
@@ -211,6 +213,7 @@ struct vb_client {
 /**
  * enum vb_todo - what is to be done next for a VM
  * @VB_NOTHING: the VM is settled, or waits for something.
+ * @VB_MORE: nothing, but there may be more to be done: ask again.
  * @VB_LOOK: follow the route of the client. Outcome: 0 and the vINTID; an errno where it leads to
  *	no LPI (-EPROTONOSUPPORT: it is no MSI); or VB_UNCHANGED.
  * @VB_GRANT: map the host IRQ of the client to the vLPI. Outcome: 0 or an errno; -EREMCHG where the
@@ -224,6 +227,7 @@ struct vb_client {
  */
 enum vb_todo {
 	VB_NOTHING,
+	VB_MORE,
 	VB_LOOK,
 	VB_GRANT,
 	VB_REVOKE,

@@ -272,6 +272,7 @@ static int do_step(struct vm *vm, struct vb_step *step)
 		return 0;
 	case VB_RAISE:
 		return do_raise(step);
+	case VB_MORE:
 	case VB_NOTHING:
 		break;
 	}
@@ -341,6 +342,8 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 				continue;
 			return false;
 		}
+		if (step->todo == VB_MORE)
+			continue;
 		ret = do_step(vm, step);
 		broker_done(&vm->book, step, ret);
 		if (ret == -EWOULDBLOCK)

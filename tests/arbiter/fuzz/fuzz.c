@@ -233,12 +233,21 @@ static bool do_deassign(u8 x, u8 y)
 	return true;
 }
 
+/* Another CPU may get the VM stuck in between: the rest of them are not done then. */
+static void discard_all(struct fake_vm *vm)
+{
+	u32 event;
+
+	for (event = 0; event < NR_EVENTS && its_lock_is_free(vm); event++)
+		guest_discards(vm, event);
+}
+
 /* The VMM is killed: all irqfds are on their way, and go one by one. */
 static bool do_kill(u8 x, u8 y)
 {
 	struct fake_vm *vm = vm_of(x);
 	struct fake_irqfd *irqfd;
-	u32 i, event;
+	u32 i;
 
 	if ((being_signalled && being_signalled->vm == vm) || is_raising() ||
 	    !its_lock_is_free(vm) || !irqbypass_is_free())
@@ -251,8 +260,7 @@ static bool do_kill(u8 x, u8 y)
 		if (irqfd && irqfd->vm == vm)
 			deassign(irqfd);
 	}
-	for (event = 0; event < NR_EVENTS; event++)
-		guest_discards(vm, event);
+	discard_all(vm);
 	for_each_irqfd(irqfd)
 		if (irqfd->vm == vm)
 			return true;
@@ -300,12 +308,10 @@ static bool do_discard(u8 x, u8 y)
 static bool do_mapd(u8 x, u8 y)
 {
 	struct fake_vm *vm = vm_of(x);
-	u32 event;
 
 	if (!its_lock_is_free(vm) || is_raising())
 		return false;
-	for (event = 0; event < NR_EVENTS; event++)
-		guest_discards(vm, event);
+	discard_all(vm);
 	return true;
 }
 

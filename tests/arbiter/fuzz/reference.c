@@ -123,7 +123,9 @@ static bool is_doubled(struct fake_irqfd *irqfd)
 	return false;
 }
 
-/* Of another VM, to which the irqchip may have the device given: who waits hears when that is done. */
+/*
+ * Of another VM, to which the irqchip may have the device given: who waits hears when that is done.
+ */
 static bool all_are_settled(void)
 {
 	u32 i;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * P7: what happens is booked, and no more: in any context, in a time that does not grow with the VM,
- * and for that VM alone. That nothing is allocated and nothing sleeps, the fake host sees each time.
+ * P7: what happens is booked, and no more: in any context, in a time that does not grow with the
+ * VM, and for that VM alone. That nothing is allocated and nothing sleeps, the fake host sees each
+ * time.
  */
 #include <linux/lockdep.h>
 #include <linux/slab.h>
@@ -72,7 +73,7 @@ static void ends(void)
 	deassign(waiter);
 }
 
-/* Objects that were passed on the way through all of something. The fake host's checks do not count. */
+/* Objects that were passed on the way through all of something. The host's checks do not count. */
 static unsigned int walked_by(void (*what)(void), bool with_producer, u32 others)
 {
 	unsigned int walked;
@@ -132,6 +133,74 @@ TEST(watch_walks_through_nothing)
 TEST(ending_walks_through_nothing)
 {
 	EXPECT_NO_WALK(ends, false);
+}
+
+/*
+ * What is done next is asked with interrupts off. The fake work item looks how far each call of
+ * broker_next() goes: the tests here give it much to go through.
+ */
+TEST(slots_that_need_nothing_are_passed_one_by_one)
+{
+	int event;
+
+	fake_begin();
+	for (event = 0; event < NR_EVENTS; event++) {
+		if (!a->event[event])
+			guest_maps(a, event, LPI + event);
+		assign(a, event);
+	}
+	settle();
+	its_on(a, false);
+	settle();
+	its_on(a, true);
+	settle();
+	EXPECT_EQ(info().nr_slots, NR_EVENTS);
+	fake_end();
+}
+
+/* The holder's host IRQ is being unmapped, which takes its time. */
+TEST(signals_that_have_to_wait_are_passed_one_by_one)
+{
+	struct fake_irqfd *x, *waiting[12];
+	u32 i;
+
+	fake_begin();
+	host.unset_by_route = true;
+	x = source(a, 0, 1);
+	for (i = 0; i < ARRAY_SIZE(waiting); i++)
+		waiting[i] = source(a, 0, 2 + i);
+	settle();
+	get_stuck(a, true);
+	del_producer(x);
+	EXPECT(host.deleting == x);
+	for (i = 0; i < ARRAY_SIZE(waiting); i++)
+		signal_eventfd(waiting[i]);
+	fake_did();
+	look();
+	EXPECT_DID("");
+	get_stuck(a, false);
+	settle();
+	HOLDS(waiting[0]);
+	EXPECT_EQ(info().injections, ARRAY_SIZE(waiting));
+	fake_end();
+}
+
+TEST(irqfds_that_are_going_are_passed_one_by_one)
+{
+	struct fake_irqfd *x, *going[12];
+	u32 i;
+
+	fake_begin();
+	x = source(a, 0, 1);
+	for (i = 0; i < ARRAY_SIZE(going); i++)
+		going[i] = source(a, 0, 2 + i);
+	settle();
+	for (i = 0; i + 1 < ARRAY_SIZE(going); i++)
+		leave(going[i]);
+	deassign(x);
+	settle();
+	HOLDS(going[i]);
+	fake_end();
 }
 
 /* --- who is told ----------------------------------------------------------------------------- */

@@ -66,7 +66,8 @@ struct fake_irqfd *holder_of(struct fake_vm *vm, u32 vintid)
 	struct fake_irqfd *irqfd;
 
 	for_each_irqfd(irqfd)
-		if (irqfd->vm == vm && irqfd->client.mapped && host.irq[irqfd->host_irq].forwarded &&
+		if (irqfd->vm == vm && irqfd->client.mapped &&
+		    host.irq[irqfd->host_irq].forwarded &&
 		    host.irq[irqfd->host_irq].vintid == vintid)
 			return irqfd;
 	return NULL;
@@ -284,7 +285,8 @@ static bool is_in_the_way(void)
 /* Can the hardware map it, and has the arbiter no reason not to? */
 static bool is_mappable(struct fake_irqfd *irqfd)
 {
-	return irqfd->host_irq && !is_in_the_way() && !irqfd->leaving && !host.irq[irqfd->host_irq].forwarded &&
+	return irqfd->host_irq && !is_in_the_way() && !irqfd->leaving &&
+	       !host.irq[irqfd->host_irq].forwarded &&
 	       !irqchip_refuses(irqfd->host_irq, irqfd->vm) && !is_doubled(irqfd);
 }
 

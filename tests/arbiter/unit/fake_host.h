@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A host for the arbiter: VMs, irqfds, host IRQs, a KVM and an irqchip that do what the real ones
- * do, as far as the arbiter can tell, and the work item of each VM, which settles it. Each step of a
- * test is one function here; after each of them the promises are checked, see fake_check(). "Event"
- * and "map" here are the guest's: an EventID, and MAPTI.
+ * do, as far as the arbiter can tell, and the work item of each VM, which settles it. Each step of
+ * a test is one function here; after each of them the promises are checked, see fake_check().
+ * "Event" and "map" here are the guest's: an EventID, and MAPTI.
  *
  * The arbiter only books. What follows from it is done by look() and settle(), and what happens on
  * another CPU while they do it, by host.at[].
@@ -46,7 +46,7 @@ struct fake_book {
 	struct fake_vm *vm;
 	struct rcu_head rcu;
 	unsigned int refs;
-	bool to_take;			/* its irqfds are not taken over yet, so that nothing is done */
+	bool to_take;			/* its irqfds are not taken over yet: nothing is done */
 	bool queued;			/* its work item */
 	const void *runs_on;		/* the CPU on which that runs, or NULL */
 	u64 change_ms;
@@ -130,7 +130,7 @@ enum moment {
 	WATCHED,			/* the watch has told; the irqchip has not unmapped yet */
 	UNMAPPED,			/* and the watch has not told that it ends */
 	/* With irqbypass's mutex held: */
-	DELETED,			/* the leaving host IRQ is unmapped; broker_del_end() comes next */
+	DELETED,			/* what leaves is unmapped; broker_del_end() comes next */
 	/* With the raise lock held: */
 	WHILE_RAISING,
 	NR_MOMENTS

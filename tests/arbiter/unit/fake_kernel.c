@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* From the outermost lock inwards. The first three are the fake host's, the last three are leaves. */
+/* From the outermost lock inwards. The first three are the fake host's, the last three leaves. */
 static const char *const lock_order[] = {
 	"irqbypass",
 	"&vm->its_lock",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fake host's irqchip, its KVM, and in front of them what src/its_shim.c and src/kvm_hooks.c do:
- * the gate, the watch, and its_shim.h. See fake_host.h.
+ * The fake host's irqchip, its KVM, and in front of them what src/its_shim.c and src/kvm_hooks.c
+ * do: the gate, the watch, and its_shim.h. See fake_host.h.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -201,7 +201,7 @@ int gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
 			  irq->forwarded && irq->vm == vm && irq->vintid == vintid, &client);
 	if (ret)
 		return ret;
-	/* Where the irqchip turns it down just when its producer leaves, one too many is no harm. */
+	/* Where the irqchip turns it down just when its producer leaves, one more is no harm. */
 	vm->raises_allowed++;
 	at(PAST_GATE);
 	ret = irqchip_map(host_irq, vm, vintid);

@@ -17,6 +17,8 @@
 
 /* A work item that does more than this has no end. */
 #define MANY_STEPS	100000
+/* Objects that are looked at while interrupts are off. */
+#define MANY_OBJECTS	4
 
 void book_get(struct fake_book *book)
 {
@@ -152,6 +154,7 @@ static int do_step(struct fake_vm *vm, struct vb_step *step)
 		return 0;
 	case VB_RAISE:
 		return do_raise(step);
+	case VB_MORE:
 	case VB_NOTHING:
 		break;
 	}
@@ -188,6 +191,17 @@ static enum moment moment_of(enum vb_todo todo)
 	return BEFORE_LOOK + todo - VB_LOOK;
 }
 
+/* However many clients, slots and signals there are, one call looks at few of them. */
+static void next_step(struct fake_book *book, struct vb_step *step)
+{
+	unsigned int walked = nr_walked;
+
+	broker_next(&book->book, current_task(), host.ms, step);
+	walked = nr_walked - walked;
+	if (walked > MANY_OBJECTS)
+		kernel_bug("P7: broker_next() looks at %u objects in one call", walked);
+}
+
 /* Return: whether its_lock was taken, so that not all was done. */
 static bool settle_vm(struct fake_book *book, struct vb_step *step)
 {
@@ -196,9 +210,11 @@ static bool settle_vm(struct fake_book *book, struct vb_step *step)
 
 	for (steps = 0; steps < MANY_STEPS; steps++) {
 		serve_signals(book);
-		broker_next(&book->book, current_task(), host.ms, step);
+		next_step(book, step);
 		if (step->todo == VB_NOTHING)
 			return false;
+		if (step->todo == VB_MORE)
+			continue;
 		if (step->client->vm != &book->book)
 			kernel_bug("a step for VM %c is about a client of another",
 				   book->vm->letter);
@@ -299,8 +315,9 @@ bool is_quiet(struct fake_vm *vm)
 	if (vm->stuck || vm->wakeups || (host.deleting && host.deleting->vm == vm) ||
 	    (vm->book && vm->book->to_take))
 		return false;
-	return !vm->book || (!vm->book->queued && !vm->book->runs_on && !atomic_read(&vm->book->book.changed) &&
-			     !vm->book->blocked && !vm->book->poor);
+	return !vm->book ||
+	       (!vm->book->queued && !vm->book->runs_on && !atomic_read(&vm->book->book.changed) &&
+		!vm->book->blocked && !vm->book->poor);
 }
 
 static bool anything_is_queued(void)

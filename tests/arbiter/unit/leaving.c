@@ -104,7 +104,7 @@ static void its_route_goes_too(void)
 	route(going, 1);
 }
 
-/* Before the gate nothing is mapped for it any more; past the gate what was mapped is taken back. */
+/* Before the gate nothing is mapped for it any more; past it what was mapped is taken back. */
 TEST(producer_leaves_while_it_is_granted)
 {
 	static const enum moment moments[] = {

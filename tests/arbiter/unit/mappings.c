@@ -185,7 +185,7 @@ TEST(gate_refuses_a_stranger_once_it_is_live)
 	fake_end();
 }
 
-/* It is mapped to this very LPI already: a move to another vPE, of what was there before the load. */
+/* It is mapped to this very LPI already: a move to another vPE, of what was there at the load. */
 TEST(gate_lets_a_stray_move)
 {
 	begin();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * P5 and lifetimes: an irqfd without memory, slots that come with the irqfds and are used again while
- * a reader still looks at them, clients that are owed something; and that the fake kernel sees what
- * is wrong.
+ * P5 and lifetimes: an irqfd without memory, slots that come with the irqfds and are used again
+ * while a reader still looks at them, clients that are owed something; and that the fake kernel
+ * sees what is wrong.
  */
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
@@ -22,7 +22,7 @@ static struct fake_vm *const b = &host.vm[1];
 
 /* --- no memory ------------------------------------------------------------------------------- */
 
-/* What an irqfd needs is allocated before anything is booked: a record of its VM, itself, a slot. */
+/* What an irqfd needs is allocated before anything is booked: its VM's record, itself, a slot. */
 TEST(no_memory_for_an_irqfd)
 {
 	struct fake_irqfd *x;

@@ -425,8 +425,8 @@ TEST(signal_after_the_route_changed_and_before_the_look)
 }
 
 /*
- * The route stays, and the guest maps its event to another LPI. Nobody held the old one, so that the
- * watch told of nothing; then somebody does, and what the guest did has not been looked at yet.
+ * The route stays, and the guest maps its event to another LPI. Nobody held the old one, so that
+ * the watch told of nothing; then another holds it, and what the guest did has not been looked at.
  */
 TEST(signal_after_the_event_was_mapped_to_another_lpi)
 {

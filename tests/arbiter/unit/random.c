@@ -2,9 +2,9 @@
 /*
  * Random schedules, each with a seed, against a model that is as simple as it can be: each client
  * remembers when it came to where it is, and of those that came first one has the slot. The model
- * knows what the guest and the VMM did, and says what a settled VM is like. Where something happened
- * in the middle of a step, or a VM was stuck, it takes over what it sees, which fake_check() and
- * fake_check_settled() have found to be right.
+ * knows what the guest and the VMM did, and says what a settled VM is like. Where something
+ * happened in the middle of a step, or a VM was stuck, it takes over what it sees, which
+ * fake_check() and fake_check_settled() have found to be right.
  */
 #include <linux/lockdep.h>
 #include <linux/slab.h>

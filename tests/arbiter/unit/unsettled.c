@@ -100,7 +100,7 @@ TEST(producer_that_is_to_be_tried_again_is_looked_at_before)
 	fake_end();
 }
 
-/* EINVAL, as when its device belongs to another VM: not tried until a mapping of it was given up. */
+/* EINVAL, as when its device belongs to another VM: not tried until a mapping of it has gone. */
 TEST(producer_that_others_stand_in_the_way_of_is_tried_when_one_goes)
 {
 	struct fake_irqfd *x, *y, *z;
@@ -592,7 +592,7 @@ TEST(waiter_of_a_stuck_vm_leaves)
 
 /* --- credit ---------------------------------------------------------------------------------- */
 
-/* A guest that has its vLPI unmapped and mapped without end is granted it so often, and then waits. */
+/* A guest that has its vLPI unmapped and mapped without end is granted it so often, then waits. */
 TEST(credit_for_grants_is_used_up)
 {
 	struct vlpi_broker_info before, after;

@@ -65,6 +65,12 @@ static inline void list_move(struct list_head *entry, struct list_head *head)
 	list_add(entry, head);
 }
 
+static inline void list_splice_init(struct list_head *list, struct list_head *head)
+{
+	while (!list_empty(list))
+		list_move(list->prev, head);
+}
+
 static inline void list_splice_tail_init(struct list_head *list, struct list_head *head)
 {
 	while (!list_empty(list))
@@ -76,7 +82,7 @@ static inline void list_splice_tail_init(struct list_head *list, struct list_hea
 #define list_next_entry(pos, member) \
 	list_entry((pos)->member.next, typeof(*(pos)), member)
 #define list_first_entry_or_null(head, type, member) \
-	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+	(list_empty(head) ? NULL : (note_walked_(), list_first_entry(head, type, member)))
 #define list_entry_is_head(pos, head, member)	(&(pos)->member == (head))
 
 #define list_for_each_entry(pos, head, member) \

@@ -46,6 +46,8 @@ static inline struct rb_node *rb_leftmost_(struct rb_node *node)
 
 static inline struct rb_node *rb_first(const struct rb_root *root)
 {
+	if (root->rb_node)
+		note_walked_();
 	return rb_leftmost_(root->rb_node);
 }
 

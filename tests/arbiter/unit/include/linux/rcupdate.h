@@ -17,8 +17,8 @@ void rcu_free_(struct rcu_head *head, void *object);
 void rcu_check_reader_(void);
 
 /*
- * Each is called once, on another CPU: at the next rcu_dereference(), and when a reader goes on from
- * one object of a list to the next.
+ * Each is called once, on another CPU: at the next rcu_dereference(), and when a reader goes on
+ * from one object of a list to the next.
  */
 extern void (*while_reader_looks)(void);
 extern void (*while_reader_walks)(void);
