@@ -33,6 +33,7 @@
 #include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/kvm_host.h>
 #include <linux/kvm_irqfd.h>
 #include <linux/mm.h>
@@ -220,6 +221,52 @@ const void *shim_device(u32 host_irq)
 	device = data ? irq_data_get_irq_chip_data(data) : NULL;
 	rcu_read_unlock();
 	return device;
+}
+
+/* A vPE's, of either generation of the irqchip. */
+static bool is_doorbell(struct irq_data *data)
+{
+	const struct irq_chip *chip = irq_data_get_irq_chip(data);
+
+	return chip && chip->name &&
+	       (!strcmp(chip->name, "GICv4-vpe") || !strcmp(chip->name, "GICv4.1-vpe"));
+}
+
+/**
+ * shim_get_vm_of_doorbell - the VM that a host IRQ wakes a vCPU of
+ * @host_irq: any.
+ *
+ * Each VM that a host IRQ can be mapped to has doorbells. KVM frees them before it frees the vCPU
+ * or the VM, and waits for the descriptor's lock then: while that is held, one that is requested
+ * has both.
+ *
+ * Context: any.
+ * Return: the VM, with a reference to it; NULL where this is no doorbell, or the VM is going away.
+ */
+struct kvm *shim_get_vm_of_doorbell(u32 host_irq)
+{
+	struct kvm *kvm = NULL;
+	struct irq_data *data;
+	struct irq_desc *desc;
+	unsigned long flags;
+
+	rcu_read_lock();
+	data = irq_get_irq_data(host_irq);
+	if (data && is_doorbell(data)) {
+		desc = irq_data_to_desc(data);
+		raw_spin_lock_irqsave(&desc->lock, flags);
+		if (desc->action) {
+			struct its_vpe *vpe = irq_data_get_irq_chip_data(data);
+
+			kvm = container_of(vpe, struct kvm_vcpu,
+					   arch.vgic_cpu.vgic_v3.its_vpe)->kvm;
+			if (!compat_kvm_get_safe(kvm))
+				kvm = NULL;
+		}
+		raw_spin_unlock_irqrestore(&desc->lock, flags);
+	}
+	rcu_read_unlock();
+	return kvm;
 }
 
 /**

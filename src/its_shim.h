@@ -37,6 +37,7 @@ bool shim_is_stuck(struct kvm_kernel_irqfd *irqfd);
 bool shim_is_answered_by_its(u32 host_irq);
 bool shim_is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map);
 bool shim_get_vlpi(u32 host_irq, struct its_vlpi_map *map);
+struct kvm *shim_get_vm_of_doorbell(u32 host_irq);
 bool shim_correct_kvm(struct kvm *kvm, u32 vintid, u32 host_irq);
 int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host_irq);
 

@@ -44,7 +44,7 @@
 
 struct found_vm {
 	struct kvm *kvm;
-	struct pid *pid;	/* of a process that has it open */
+	struct pid *pid;	/* of a process that has it open; NULL where none shows it */
 };
 
 struct vm_list {
@@ -68,24 +68,30 @@ static struct kvm *file_to_kvm(struct file *file)
 	return NULL;
 }
 
-static int note_vm(const void *arg, struct file *file, unsigned int fd)
+/* The caller keeps the VM from being freed. */
+static void note_vm(struct vm_list *list, struct kvm *kvm, struct pid *pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < list->nr && i < list->room; i++)
+		if (list->vms[i].kvm == kvm)
+			return;
+	if (list->nr < list->room) {
+		if (!compat_kvm_get_safe(kvm))
+			return;
+		list->vms[list->nr].kvm = kvm;
+		list->vms[list->nr].pid = get_pid(pid);
+	}
+	list->nr++;
+}
+
+static int note_file(const void *arg, struct file *file, unsigned int fd)
 {
 	struct vm_list *list = (struct vm_list *)arg;
 	struct kvm *kvm = file_to_kvm(file);
-	unsigned int i;
 
-	if (!kvm)
-		return 0;
-	for (i = 0; i < list->nr && i < list->room; i++)
-		if (list->vms[i].kvm == kvm)
-			return 0;
-	if (list->nr < list->room) {
-		if (!compat_kvm_get_safe(kvm))
-			return 0;
-		list->vms[list->nr].kvm = kvm;
-		list->vms[list->nr].pid = get_pid(task_tgid(list->process));
-	}
-	list->nr++;
+	if (kvm)
+		note_vm(list, kvm, task_tgid(list->process));
 	return 0;
 }
 
@@ -100,7 +106,8 @@ static void put_vms(struct vm_list *list)
 	kvfree(list->vms);
 }
 
-static void list_vms(struct vm_list *list)
+/* Those that processes have open: these have a name. */
+static void list_open_vms(struct vm_list *list)
 {
 	struct task_struct *task;
 
@@ -110,11 +117,26 @@ static void list_vms(struct vm_list *list)
 		list_for_each_entry_rcu(task, &list->process->signal->thread_head, thread_node) {
 			task_lock(task);
 			if (task->files)
-				iterate_fd(task->files, 0, note_vm, list);
+				iterate_fd(task->files, 0, note_file, list);
 			task_unlock(task);
 		}
 	}
 	rcu_read_unlock();
+}
+
+/* And those whose files are in no process just now: sent through a socket, or in an io_uring. */
+static void list_hidden_vms(struct vm_list *list)
+{
+	struct kvm *kvm;
+	u32 host_irq;
+
+	for (host_irq = 0; host_irq < compat_nr_irqs(); host_irq++, cond_resched()) {
+		kvm = shim_get_vm_of_doorbell(host_irq);
+		if (kvm) {
+			note_vm(list, kvm, NULL);
+			kvm_put_kvm(kvm);
+		}
+	}
 }
 
 /* Fill @list, with a reference to each VM, for put_vms() to drop. */
@@ -129,7 +151,8 @@ static int get_vms(struct vm_list *list)
 		list->vms = kvcalloc(list->room, sizeof(*list->vms), GFP_KERNEL);
 		if (!list->vms)
 			return -ENOMEM;
-		list_vms(list);
+		list_open_vms(list);
+		list_hidden_vms(list);
 	} while (list->nr > list->room);
 	return 0;
 }

@@ -508,10 +508,23 @@ static struct vm *vm_new(struct kvm *kvm, int pid, const char *comm)
 	return vm;
 }
 
+/* No process had it open when the module was loaded. */
+static void give_name(struct vm *vm, int pid, const char *comm)
+{
+	unsigned long flags;
+
+	if (READ_ONCE(vm->book.pid))
+		return;
+	raw_spin_lock_irqsave(&vm->book.lock, flags);
+	WRITE_ONCE(vm->book.pid, pid);
+	strscpy(vm->book.comm, comm, sizeof(vm->book.comm));
+	raw_spin_unlock_irqrestore(&vm->book.lock, flags);
+}
+
 /**
  * vm_find_or_new - the record of a VM, made where there is none
  * @kvm: the VM, which lives.
- * @pid: of the VMM, in the initial pid namespace.
+ * @pid: of the VMM, in the initial pid namespace; 0 where it is not known.
  * @comm: command name of the VMM.
  *
  * Context: process; may sleep; memory is charged to the caller's cgroup.
@@ -523,8 +536,10 @@ struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm)
 	unsigned long flags;
 
 	vm = vm_find(kvm);
-	if (vm)
+	if (vm) {
+		give_name(vm, pid, comm);
 		return vm;
+	}
 	made = vm_new(kvm, pid, comm);
 	if (!made)
 		return NULL;

@@ -7,7 +7,8 @@
  * its VMM sees it, guest_ops.c what its guest is told to do, source.c the devices that raise
  * interrupts, verdict.c how an interrupt went, module.c the module and its character device,
  * sharers.c the scenario most tests begin with, child.c a VMM to be killed, call.c calls that may
- * not come back, page_file.c and stick.c a VM whose its_lock is held for ever.
+ * not come back, page_file.c and stick.c a VM whose its_lock is held for ever, cgroup.c groups of
+ * processes and what is done to them, pulse.c how long a call takes.
  *
  * What a test cannot go on without (a failed ioctl, a guest that has crashed, a wait that has
  * reached its bound) ends the test with a message, through die(); so these functions return
@@ -670,5 +671,42 @@ void vm_stick(struct stuck *s, struct vm *vm, enum stuck_by by, uint32_t devid, 
 void vm_give(struct stuck *s);
 /* vm_give(), and waits until the guest goes on. */
 void vm_unstick(struct stuck *s);
+
+/* ---- cgroup.c: control groups, of version 2 -------------------------------------------------- */
+
+/* A group is named by its path in the hierarchy, "/vmm/vcpus"; "" is the root. It may be there. */
+void cgroup_make(const char *group);
+/* 0 or a negative errno: -EBUSY while there is a task in it. */
+int try_cgroup_remove(const char *group);
+/* Has this kernel the file? */
+bool cgroup_has(const char *group, const char *file);
+void cgroup_set(const char *group, const char *file, const char *value);
+/* With all its threads; or one thread, between threaded groups below one that its process is in. */
+void cgroup_join(const char *group, pid_t pid);
+void cgroup_join_thread(const char *group, pid_t tid);
+/* What cgroup.events says: "populated", "frozen". */
+bool cgroup_event(const char *group, const char *event);
+/* Tells which processes are in it. */
+void cgroup_show(const char *group);
+
+/* ---- pulse.c: how long a call takes ---------------------------------------------------------- */
+
+/*
+ * For tests that hold a time against a limit: without the times when the whole machine stood still,
+ * as an emulated one does when its own host is suspended. A thread of real-time priority wakes
+ * every few ms, from the start to the stop; when it is late by half a second, so was all else.
+ */
+struct pulse {
+	pthread_t thread;
+	bool stop;
+	uint64_t last;
+	uint64_t missed;
+};
+
+void pulse_start(struct pulse *p);
+void pulse_stop(struct pulse *p);
+/* A moment, and how many ns have passed since then. */
+uint64_t pulse_now(struct pulse *p);
+uint64_t pulse_since(struct pulse *p, uint64_t then);
 
 #endif /* VMM_H */
