@@ -6,8 +6,9 @@
  * A section below is a file of lib/, from the bottom up: util.c has ends and waits, vm.c the VM as
  * its VMM sees it, guest_ops.c what its guest is told to do, source.c the devices that raise
  * interrupts, verdict.c how an interrupt went, module.c the module and its character device,
- * sharers.c the scenario most tests begin with, child.c a VMM to be killed, call.c calls that may
- * not come back, page_file.c and stick.c a VM whose its_lock is held for ever.
+ * sharers.c the scenario most tests begin with, child.c a VMM to be killed, cgroup.c groups of
+ * processes and what is done to them, call.c calls that may not come back, page_file.c and stick.c
+ * a VM whose its_lock is held for ever.
  *
  * What a test cannot go on without (a failed ioctl, a guest that has crashed, a wait that has
  * reached its bound) ends the test with a message, through die(); so these functions return
@@ -289,6 +290,27 @@ void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
 /* Without waiting for vCPU 0's answer. */
 void guest_begin_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
+/*
+ * What a guest does without an end: vCPU 0 takes no other command and no interrupt from then on,
+ * and the VMM is to be killed. The command queue is full of these commands, over and over: @nr and
+ * @at_once divide GUEST_CMDS. Each write of the guest's has the ITS run so many @at_once.
+ */
+#define GUEST_CMDS		(GUEST_CMD_QUEUE_SIZE / sizeof(struct its_cmd))
+struct its_cmd {
+	uint64_t word[4];
+};
+
+/* All of collection 0, whose vCPU is 0. */
+struct its_cmd its_cmd_mapti(uint32_t devid, uint32_t eventid, uint32_t intid);
+struct its_cmd its_cmd_discard(uint32_t devid, uint32_t eventid);
+struct its_cmd its_cmd_mapc(bool valid);
+/* The events of a device that is mapped already are gone. */
+struct its_cmd its_cmd_mapd(uint32_t devid);
+void guest_begin_cmds(struct vm *vm, const struct its_cmd *cmds, unsigned int nr,
+		      unsigned int at_once);
+void guest_begin_its_off_and_on(struct vm *vm);
+/* How often it has written to its ITS since then. */
+uint64_t guest_writes(struct vm *vm);
 /* Property byte, and INV for each event that ends in this LPI. */
 void guest_enable(struct vm *vm, uint32_t intid, bool on);
 void guest_mask(struct vm *vm, unsigned int vcpu, bool masked);
@@ -590,6 +612,23 @@ void child_ready(void);
 void child_wait_ready(struct child *c);
 /* SIGKILL, and waits for the end. */
 void child_kill(struct child *c);
+
+/* ---- cgroup.c: control groups, of version 2 ------------------------------------------------- */
+
+/* A group is named by its path in the hierarchy, "/vmm/vcpus"; "" is the root. It may be there. */
+void cgroup_make(const char *group);
+/* 0 or a negative errno: -EBUSY while there is a task in it. */
+int try_cgroup_remove(const char *group);
+/* Has this kernel the file? */
+bool cgroup_has(const char *group, const char *file);
+void cgroup_set(const char *group, const char *file, const char *value);
+/* With all its threads; or one thread, between threaded groups below one that its process is in. */
+void cgroup_join(const char *group, pid_t pid);
+void cgroup_join_thread(const char *group, pid_t tid);
+/* What cgroup.events says: "populated", "frozen". */
+bool cgroup_event(const char *group, const char *event);
+/* Tells which processes are in it. */
+void cgroup_show(const char *group);
 
 /* ---- call.c: calls that may not come back ---------------------------------------------------- */
 
