@@ -90,9 +90,15 @@ struct vb_slot {
 #define OWES_SIGNAL	1U	/* its eventfd was signalled */
 #define OWES_GRANT	2U	/* a map or an unmap may have dropped an edge */
 
-/* A VM may have so many grants at once, and so many more each second. */
-#define CREDIT_MAX	8192U
-#define CREDIT_PER_S	1024U
+/*
+ * On grants that a guest can have made over and over a tenth of a CPU is spent, and so much at
+ * once. One costs as long as it takes, and no less than this: so they are 1024 a second at most.
+ * No step costs more than this: who does it may have been preempted.
+ */
+#define GRANT_US	100U
+#define STEP_MAX_US	5000U
+#define CREDIT_MAX_US	(8192 * GRANT_US)
+#define CREDIT_US_PER_S	(1024 * GRANT_US)
 
 static DEFINE_RAW_SPINLOCK(irqs_lock);
 static DEFINE_HASHTABLE(irqs, 14);
@@ -634,7 +640,7 @@ void broker_vm_init(struct vb_vm *vm)
 	INIT_LIST_HEAD(&vm->rest);
 	INIT_LIST_HEAD(&vm->held_up);
 	init_llist_head(&vm->signals);
-	vm->credit = CREDIT_MAX;
+	vm->credit_us = CREDIT_MAX_US;
 }
 
 /**
@@ -727,6 +733,7 @@ void broker_add_producer(struct vb_client *client, u32 host_irq, const void *dev
 	client->device = device;
 	client->mapped_vintid = 0;
 	client->retry = true;
+	client->prepaid = true;
 	/* In a queue it stands behind those whose producers came before. */
 	client->place = ++vm->last_place;
 	atomic64_inc(&count.connects);
@@ -951,13 +958,13 @@ static void holder_was_unmapped(struct vb_slot *slot)
 
 static bool has_credit(struct vb_vm *vm, u64 now_ms)
 {
-	u64 more = (now_ms - vm->credit_ms) * CREDIT_PER_S / 1000;
+	u64 more = min_t(u64, CREDIT_MAX_US, (now_ms - vm->credit_ms) * CREDIT_US_PER_S / 1000);
 
 	if (more) {
-		vm->credit = min_t(u64, CREDIT_MAX, vm->credit + more);
+		vm->credit_us = min_t(s64, CREDIT_MAX_US, vm->credit_us + more);
 		vm->credit_ms = now_ms;
 	}
-	return vm->credit;
+	return vm->credit_us > 0;
 }
 
 static struct vb_client *first_in_queue(struct vb_slot *slot)
@@ -1009,11 +1016,12 @@ static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step
 		}
 		if (client->owes & OWES_GRANT)
 			return false;
-		if (!has_credit(vm, now_ms)) {
+		if (!client->prepaid && !has_credit(vm, now_ms)) {
 			list_add_tail(&slot->work, &vm->poor);
 			return false;
 		}
-		vm->credit--;
+		step->prepaid = client->prepaid;
+		client->prepaid = false;
 		vm->granting = client;
 		vm->granted = false;
 		vm->releases = atomic64_read(&releases);
@@ -1220,6 +1228,17 @@ static void raise_done(struct vb_client *client, const struct vb_step *step, int
 		see_to(slot_of(client));
 }
 
+/* Who looks sees itself that this is bounded, and a raise is asked for by a signal or a grant. */
+static void pay(struct vb_vm *vm, const struct vb_step *step)
+{
+	u32 us = min(step->took_us, STEP_MAX_US);
+
+	if (step->todo == VB_GRANT && !step->prepaid)
+		vm->credit_us -= max(us, GRANT_US);
+	else if (step->todo == VB_REVOKE || step->todo == VB_AIM)
+		vm->credit_us -= us;
+}
+
 /**
  * broker_done - a step is done
  * @vm: the VM.
@@ -1235,6 +1254,7 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&vm->lock, flags);
+	pay(vm, step);
 	switch (step->todo) {
 	case VB_LOOK:
 		/* It may be another EventID, also where it could not be followed. */
@@ -1651,10 +1671,12 @@ bool broker_unmap_begin(u32 host_irq, const void *task, struct vb_client **clien
 		see_to(slot);
 		if (behind) {
 			atomic64_inc(&count.unmaps_behind);
-			/* The guest has changed its tables: others may lead elsewhere, too. */
-			WRITE_ONCE(vm->walk, VB_WALK_ALL);
-			vm->walk_next = rb_entry_safe(rb_first(&vm->clients), struct vb_client,
-						      of_vm);
+			/*
+			 * The guest has changed its tables: others may lead elsewhere, too. These
+			 * are looked at as with any change of its, and not at each unmap.
+			 */
+			look_again(found, true);
+			atomic_set(&vm->changed, 1);
 		} else {
 			atomic64_inc(&count.revokes);
 		}

@@ -69,8 +69,8 @@ enum vb_walk {
  * @releases: how often something had been released when the grant began.
  * @settler: identity of the task that has it under way.
  * @pinned: the VM is held, for what is left to be done when its last client has gone.
- * @credit: grants that the VM may have before it has to wait.
- * @credit_ms: when @credit was last counted.
+ * @credit_us: for so long grants may be made again before they have to wait; below 0 they wait.
+ * @credit_ms: when @credit_us was last counted.
  * @booked: how much was booked.
  * @settled: of it, how much is done; read without @lock.
  * @generation: changes with every change that a dump shows.
@@ -106,7 +106,7 @@ struct vb_vm {
 	u64 releases;
 	const void *settler;
 	bool pinned;
-	u32 credit;
+	s64 credit_us;
 	u64 credit_ms;
 	u64 booked;
 	u64 settled;
@@ -144,6 +144,7 @@ struct vb_vm {
  * @error: errno behind @state, positive.
  * @retry: what it was turned down for may have gone.
  * @again: it was put into the VM's again, and not looked at since.
+ * @prepaid: its next grant costs no credit: it is the first since its producer connected.
  * @device: identity of the device of @host_irq, or NULL.
  * @by_irq: in the table of host IRQs.
  * @booked: whether @by_irq is in use; not where another client has the number.
@@ -190,6 +191,7 @@ struct vb_client {
 	int error;
 	bool retry;
 	bool again;
+	bool prepaid;
 	const void *device;
 	struct hlist_node by_irq;
 	bool booked;
@@ -247,6 +249,8 @@ enum vb_todo {
  * @forced: VB_LOOK: follow the route also where it has not changed.
  * @granted: VB_RAISE: by the route of the last grant.
  * @signal: VB_RAISE: for a signal, too.
+ * @prepaid: VB_GRANT: it costs no credit.
+ * @took_us: out: how long it took.
  * @poor: VB_NOTHING: a grant waits for credit; broker_retry() is to be called in a few ms.
  * @again: VB_NOTHING: a grant was turned down for what passes by itself; broker_retry() is to be
  *	called, after a time that doubles.
@@ -260,6 +264,8 @@ struct vb_step {
 	bool forced;
 	bool granted;
 	bool signal;
+	bool prepaid;
+	u32 took_us;
 	bool poor;
 	bool again;
 	u64 booked;

@@ -330,6 +330,7 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 {
 	unsigned int steps = 0;
 	bool more;
+	u64 begin;
 	int ret;
 
 	for (;;) {
@@ -344,7 +345,9 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 		}
 		if (step->todo == VB_MORE)
 			continue;
+		begin = ktime_get_ns();
 		ret = do_step(vm, step);
+		step->took_us = div_u64(ktime_get_ns() - begin, NSEC_PER_USEC);
 		broker_done(&vm->book, step, ret);
 		if (ret == -EWOULDBLOCK)
 			return true;

@@ -18,6 +18,9 @@
 #define ITS_DISCARD		0x0f
 #define ITS_VALID		(1ULL << 63)
 
+#define GITS_CTLR		0x0000
+#define GITS_CWRITER		0x0088
+
 #define EVENTID_BITS		12
 #define ITT_SIZE		(8UL << EVENTID_BITS)
 #define LPI_PRIORITY		0xa0
@@ -36,6 +39,7 @@ static const char * const op_names[] = {
 	[GUEST_IDLE] = "idle mode",
 	[GUEST_READ] = "read",
 	[GUEST_WRITE] = "write",
+	[GUEST_WRITE_ON] = "write for ever",
 };
 
 /* An edge; it stays pending in the vGIC while the guest has interrupts masked, and ends its WFI. */
@@ -311,6 +315,61 @@ void guest_begin_inv(struct vm *vm, uint32_t devid, uint32_t eventid)
 	const uint64_t arg[5] = { cmd_dev(ITS_INV, devid), eventid, 0, 0, target(0) };
 
 	tell(vm, 0, GUEST_ITS_CMD, arg);
+}
+
+struct its_cmd its_cmd_mapti(uint32_t devid, uint32_t eventid, uint32_t intid)
+{
+	return (struct its_cmd){{ cmd_dev(ITS_MAPTI, devid), eventid | (uint64_t)intid << 32 }};
+}
+
+struct its_cmd its_cmd_discard(uint32_t devid, uint32_t eventid)
+{
+	return (struct its_cmd){{ cmd_dev(ITS_DISCARD, devid), eventid }};
+}
+
+struct its_cmd its_cmd_mapc(bool valid)
+{
+	return (struct its_cmd){{ ITS_MAPC, 0, valid ? ITS_VALID : 0 }};
+}
+
+/* Its table is where no other device has one. KVM writes there only when tables are saved. */
+struct its_cmd its_cmd_mapd(uint32_t devid)
+{
+	uint64_t itt = GUEST_RAM + GUEST_RAM_SIZE - ITT_SIZE;
+
+	return (struct its_cmd){{ cmd_dev(ITS_MAPD, devid), EVENTID_BITS - 1, ITS_VALID | itt }};
+}
+
+static void begin_writing(struct vm *vm, const uint64_t arg[5])
+{
+	vm->shared->vcpu[0].result = 0;
+	tell(vm, 0, GUEST_WRITE_ON, arg);
+}
+
+void guest_begin_cmds(struct vm *vm, const struct its_cmd *cmds, unsigned int nr,
+		      unsigned int at_once)
+{
+	const uint64_t cwriter = GUEST_GITS + GITS_CWRITER;
+	struct its_cmd *queue = (void *)((char *)vm->ram + GUEST_CMD_QUEUE - GUEST_RAM);
+	uint64_t first = guest_do(vm, 0, GUEST_READ, cwriter, 8, 0, 0, 0);
+	uint64_t step = at_once * sizeof(*queue);
+
+	if (GUEST_CMDS % nr || GUEST_CMDS % at_once || at_once == GUEST_CMDS)
+		die("%u commands, %u at once, do not fill the queue", nr, at_once);
+	for (unsigned int i = 0; i < GUEST_CMDS; i++)
+		queue[(first / sizeof(*queue) + i) % GUEST_CMDS] = cmds[i % nr];
+	begin_writing(vm, (uint64_t[]){ cwriter, 8, (first + step) % GUEST_CMD_QUEUE_SIZE, step,
+					GUEST_CMD_QUEUE_SIZE });
+}
+
+void guest_begin_its_off_and_on(struct vm *vm)
+{
+	begin_writing(vm, (uint64_t[]){ GUEST_GITS + GITS_CTLR, 4, 0, 1, 2 });
+}
+
+uint64_t guest_writes(struct vm *vm)
+{
+	return __atomic_load_n(&vm->shared->vcpu[0].result, __ATOMIC_RELAXED);
 }
 
 void guest_enable(struct vm *vm, uint32_t intid, bool on)

@@ -290,6 +290,27 @@ void guest_int(struct vm *vm, uint32_t devid, uint32_t eventid);
 void guest_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
 /* Without waiting for vCPU 0's answer. */
 void guest_begin_inv(struct vm *vm, uint32_t devid, uint32_t eventid);
+/*
+ * What a guest does without an end: vCPU 0 takes no other command and no interrupt from then on,
+ * and the VMM is to be killed. The command queue is full of these commands, over and over: @nr and
+ * @at_once divide GUEST_CMDS. Each write of the guest's has the ITS run so many @at_once.
+ */
+#define GUEST_CMDS		(GUEST_CMD_QUEUE_SIZE / sizeof(struct its_cmd))
+struct its_cmd {
+	uint64_t word[4];
+};
+
+/* All of collection 0, whose vCPU is 0. */
+struct its_cmd its_cmd_mapti(uint32_t devid, uint32_t eventid, uint32_t intid);
+struct its_cmd its_cmd_discard(uint32_t devid, uint32_t eventid);
+struct its_cmd its_cmd_mapc(bool valid);
+/* The events of a device that is mapped already are gone. */
+struct its_cmd its_cmd_mapd(uint32_t devid);
+void guest_begin_cmds(struct vm *vm, const struct its_cmd *cmds, unsigned int nr,
+		      unsigned int at_once);
+void guest_begin_its_off_and_on(struct vm *vm);
+/* How often it has written to its ITS since then. */
+uint64_t guest_writes(struct vm *vm);
 /* Property byte, and INV for each event that ends in this LPI. */
 void guest_enable(struct vm *vm, uint32_t intid, bool on);
 void guest_mask(struct vm *vm, unsigned int vcpu, bool masked);

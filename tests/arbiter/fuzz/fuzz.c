@@ -511,7 +511,7 @@ static bool do_spend(u8 x, u8 y)
 
 	if (!vm->book)
 		return false;
-	vm->book->book.credit = y % 3;
+	vm->book->book.credit_us = y % 3;
 	vm->book->book.credit_ms = host.ms;
 	return true;
 }

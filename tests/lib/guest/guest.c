@@ -274,6 +274,16 @@ static uint32_t access(struct guest_vcpu *mb, int write)
 	return GUEST_OK;
 }
 
+/* How often, is in @result meanwhile. */
+static void write_on(struct guest_vcpu *mb)
+{
+	for (;;) {
+		access(mb, 1);
+		mb->arg[2] = (mb->arg[2] + mb->arg[3]) % mb->arg[4];
+		mb->result++;
+	}
+}
+
 static uint32_t obey(uint64_t cpu, struct guest_vcpu *mb)
 {
 	struct state *s = &states[cpu];
@@ -303,6 +313,8 @@ static uint32_t obey(uint64_t cpu, struct guest_vcpu *mb)
 	case GUEST_READ:
 	case GUEST_WRITE:
 		return access(mb, mb->op == GUEST_WRITE);
+	case GUEST_WRITE_ON:
+		write_on(mb);
 	}
 	return GUEST_BAD_OP;
 }

@@ -28,6 +28,7 @@
 #define GUEST_PROP_TABLE	(GUEST_RAM + 0x400000)
 #define GUEST_PEND_TABLES	(GUEST_RAM + 0x410000)	/* 64 KiB a vCPU */
 #define GUEST_CMD_QUEUE		(GUEST_RAM + 0x500000)	/* these are 64 KiB each */
+#define GUEST_CMD_QUEUE_SIZE	0x10000UL
 #define GUEST_DEVICE_TABLE	(GUEST_RAM + 0x510000)
 #define GUEST_COLLECTION_TABLE	(GUEST_RAM + 0x520000)
 #define GUEST_TABLES_END	(GUEST_RAM + 0x530000)
@@ -57,6 +58,7 @@ enum guest_op {
 	GUEST_IDLE,		/* arg0: enum guest_idle */
 	GUEST_READ,		/* arg0: address, arg1: bytes (4 or 8); result */
 	GUEST_WRITE,		/* arg0: address, arg1: bytes (4 or 8), arg2: value */
+	GUEST_WRITE_ON,		/* as GUEST_WRITE, for ever: then + arg3, modulo arg4; no answer */
 };
 
 enum guest_idle {
