@@ -42,6 +42,7 @@
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
+#include <linux/rbtree_augmented.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -365,21 +366,42 @@ static void slot_set_served(struct vb_slot *slot)
 		   slot->holder || slot->nr_leaving || !RB_EMPTY_ROOT(&slot->queue));
 }
 
+/* How many clients there are in this part of a queue's tree. */
+static u32 nr_below(struct rb_node *node)
+{
+	return node ? rb_entry(node, struct vb_client, queue)->nr_queued : 0;
+}
+
+/* Return: whether the number was right already; @exit: whether that is asked. */
+static bool count_queued(struct vb_client *client, bool exit)
+{
+	u32 nr = nr_below(client->queue.rb_left) + 1 + nr_below(client->queue.rb_right);
+
+	if (exit && client->nr_queued == nr)
+		return true;
+	client->nr_queued = nr;
+	return false;
+}
+
+RB_DECLARE_CALLBACKS(static, count_callbacks, struct vb_client, queue, nr_queued, count_queued);
+
 static void enqueue(struct vb_slot *slot, struct vb_client *client)
 {
 	struct rb_node **link = &slot->queue.rb_node, *parent = NULL;
 
 	if (client->queued)
 		return;
+	client->nr_queued = 1;
 	while (*link) {
 		parent = *link;
+		rb_entry(parent, struct vb_client, queue)->nr_queued++;
 		if (client->place < rb_entry(parent, struct vb_client, queue)->place)
 			link = &parent->rb_left;
 		else
 			link = &parent->rb_right;
 	}
 	rb_link_node(&client->queue, parent, link);
-	rb_insert_color(&client->queue, &slot->queue);
+	rb_insert_augmented(&client->queue, &slot->queue, &count_callbacks);
 	client->queued = true;
 	slot_set_served(slot);
 	see_to(slot);
@@ -389,7 +411,7 @@ static void dequeue(struct vb_slot *slot, struct vb_client *client)
 {
 	if (!client->queued)
 		return;
-	rb_erase(&client->queue, &slot->queue);
+	rb_erase_augmented(&client->queue, &slot->queue, &count_callbacks);
 	client->queued = false;
 	slot->vm->generation++;
 	slot_set_served(slot);
@@ -1799,11 +1821,16 @@ void broker_info(struct vlpi_broker_info *info)
 /* Place of a waiter in the queue of its slot, the holder being 0. */
 static u32 queue_position(struct vb_slot *slot, struct vb_client *client)
 {
-	struct rb_node *node;
-	u32 n = 1;
+	struct rb_node *node = &client->queue, *parent;
+	u32 n;
 
-	for (node = rb_first(&slot->queue); node && node != &client->queue; node = rb_next(node))
-		n++;
+	/* One that is leaving is behind all of them. */
+	if (!client->queued)
+		return nr_below(slot->queue.rb_node) + 1;
+	n = nr_below(node->rb_left) + 1;
+	for (; (parent = rb_parent(node)); node = parent)
+		if (node == parent->rb_right)
+			n += nr_below(parent->rb_left) + 1;
 	return n;
 }
 

@@ -139,6 +139,7 @@ struct vb_vm {
  * @slot: in which it is; RCU for the wake-up.
  * @place: in the queue of the slot; less is earlier.
  * @queue: in the slot's queue, while it waits and can be granted the slot.
+ * @nr_queued: of the slot's queue, how many are in the tree below it, and itself.
  * @queued: whether @queue is in use.
  * @state: what it is to the slot.
  * @error: errno behind @state, positive.
@@ -186,6 +187,7 @@ struct vb_client {
 	struct vb_slot __rcu *slot;
 	u64 place;
 	struct rb_node queue;
+	u32 nr_queued;
 	bool queued;
 	enum vlpi_broker_state state;
 	int error;
