@@ -31,14 +31,16 @@ _Static_assert(sizeof(struct vlpi_broker_client) % 8 == 0, "the kernel refuses t
 _Static_assert(sizeof(struct vlpi_broker_dump) >= VLPI_BROKER_DUMP_SIZE_VER1, "dump shrank");
 _Static_assert(sizeof(struct vlpi_broker_event) >= VLPI_BROKER_EVENT_SIZE_VER1, "event shrank");
 
+/* On failure, errno says why. */
 int ask_open(void)
 {
 	int fd = device_open();
+	int error = errno;
 
 	if (fd >= 0)
 		return fd;
 
-	switch (errno) {
+	switch (error) {
 	case ENOENT:
 		complain("the module is not loaded (no " DEVICE_PATH
 			 "); load it with: modprobe vlpi_broker");
@@ -55,8 +57,9 @@ int ask_open(void)
 		break;
 	default:
 		complain("can't open " DEVICE_PATH ": %s; see the kernel's log: dmesg",
-			 strerror(errno));
+			 strerror(error));
 	}
+	errno = error;
 	return -1;
 }
 

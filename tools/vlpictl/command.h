@@ -8,6 +8,9 @@
 #include "json.h"
 #include "table.h"
 
+/* The man page promises these. */
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+
 /**
  * struct command - a subcommand
  * @name: as on the command line.
@@ -20,6 +23,9 @@
  *	where it is to be called again once that has been printed, else 0.
  * @preface: say what stands beside the table, in any view but JSON.
  * @members: write what stands beside the rows in JSON.
+ *
+ * @run: in place of @table, @read, @preface and @members: do it all, and return the exit status.
+ * @usage_status: exit status of wrong usage, where it is not EXIT_USAGE.
  *
  * What @option and @read find out is kept in the command's file: a process runs one, once.
  */
@@ -34,8 +40,10 @@ struct command {
 	int (*read)(int fd, const struct vlpi_broker_info *info, struct rows *rows);
 	void (*preface)(enum output_mode mode);
 	void (*members)(struct json *j);
+	int (*run)(void);
+	int usage_status;
 };
 
-extern const struct command status_command, dump_command, events_command;
+extern const struct command status_command, dump_command, events_command, check_command;
 
 #endif

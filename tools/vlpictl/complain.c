@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "complain.h"
+
+static bool quiet;
+static char kept[512];
 
 void complain(const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("vlpictl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (quiet) {
+		vsnprintf(kept, sizeof(kept), fmt, ap);
+	} else {
+		fflush(stdout);
+		fputs("vlpictl: ", stderr);
+		vfprintf(stderr, fmt, ap);
+		fputc('\n', stderr);
+	}
 	va_end(ap);
-	fputc('\n', stderr);
+}
+
+const char *complain_quietly(void)
+{
+	quiet = true;
+	return kept;
 }

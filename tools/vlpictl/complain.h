@@ -6,4 +6,10 @@
 /* One line: "vlpictl: ...". What has been printed on standard output comes before it. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * From now on, keep what is complained of instead of printing it: for those who say it in a line of
+ * their own. Returns where the last complaint is kept, "" before there is one.
+ */
+const char *complain_quietly(void);
+
 #endif

@@ -29,6 +29,11 @@ int device_wait(int fd)
 	return poll(&p, 1, -1);
 }
 
+void device_pause(unsigned int ms)
+{
+	poll(NULL, 0, ms);
+}
+
 void device_close(int fd)
 {
 	close(fd);

@@ -18,6 +18,8 @@ int device_ioctl(int fd, unsigned long request, void *arg);
 ssize_t device_read(int fd, void *buf, size_t len);
 /* Waits until there is something to read. */
 int device_wait(int fd);
+/* Lets some time pass. Here, because a fake device has a time of its own. */
+void device_pause(unsigned int ms);
 void device_close(int fd);
 
 #endif

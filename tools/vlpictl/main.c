@@ -10,6 +10,8 @@
  *
  *	main.c				the way of a subcommand
  *	status.c, dump.c, events.c	what each of them reads, and its columns
+ *	check.c				one line for monitoring
+ *	verdict.c			what the module's answer means
  *	ask.c				the module's answers, checked
  *	device.c			the calls that reach the kernel
  *	table.c				rows and columns, and the options about them
@@ -31,13 +33,11 @@
  */
 #define JSON_FORMAT	1
 
-/* The man page promises these. */
-enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
-
 static const struct command *const commands[] = {
 	&status_command,
 	&dump_command,
 	&events_command,
+	&check_command,
 };
 
 static const struct command *find_command(const char *name)
@@ -51,22 +51,25 @@ static const struct command *find_command(const char *name)
 
 static int help(void)
 {
-	fputs("Usage: vlpictl [status|dump|events|help] [options]\n\n"
+	fputs("Usage: vlpictl [SUBCOMMAND] [options]\n\n"
 	      "Show what the vlpi_broker kernel module holds, and why.\n\n"
 	      "Subcommands:\n", stdout);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("  help     this text, or that of one subcommand\n"
+		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("  help      this text, or that of one subcommand\n"
 	      "\nThe options of one:  vlpictl help SUBCOMMAND\n"
 	      "Also: -h, --help and -V, --version\n\n"
-	      "Exit status: 0 done, 1 error, 2 wrong usage. See vlpictl(8).\n", stdout);
+	      "Exit status: 0 done, 1 error, 2 wrong usage, if a subcommand doesn't say more. See vlpictl(8).\n", stdout);
 	return EXIT_OK;
 }
 
 static int help_command(const struct command *cmd)
 {
 	fputs(cmd->help, stdout);
-	output_help(&cmd->table);
+	if (cmd->run)
+		fputs(COMMON_HELP, stdout);
+	else
+		output_help(&cmd->table);
 	return EXIT_OK;
 }
 
@@ -133,6 +136,7 @@ static int show(const struct command *cmd, struct output *out)
 static int run(const struct command *cmd, int argc, char *argv[])
 {
 	struct output out = { .mode = OUT_TABLE };
+	const int usage = cmd->usage_status ? cmd->usage_status : EXIT_USAGE;
 	int opt, ret;
 
 	while ((opt = getopt_long(argc, argv, cmd->short_options, cmd->options, NULL)) != -1) {
@@ -144,19 +148,21 @@ static int run(const struct command *cmd, int argc, char *argv[])
 			return EXIT_OK;
 		case '?':
 			/* getopt_long() has complained. */
-			return EXIT_USAGE;
+			return usage;
 		}
-		ret = output_option(&out, opt, optarg);
+		ret = cmd->run ? 1 : output_option(&out, opt, optarg);
 		if (ret > 0)
 			ret = cmd->option(opt, optarg);
 		if (ret)
-			return EXIT_USAGE;
+			return usage;
 	}
 	if (optind < argc) {
 		complain("%s takes no argument \"%s\"; see: vlpictl help %s", cmd->name,
 			 argv[optind], cmd->name);
-		return EXIT_USAGE;
+		return usage;
 	}
+	if (cmd->run)
+		return cmd->run();
 	if (output_columns(&out, &cmd->table))
 		return EXIT_USAGE;
 	return show(cmd, &out);

@@ -6,18 +6,16 @@
  * numbers, then one line per VM. Raw and pairs print the lines of the VMs only; JSON has it all.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "array_size.h"
-#include "ask.h"
 #include "command.h"
-#include "complain.h"
 #include "text.h"
+#include "verdict.h"
 
 enum {
 	COL_VM, COL_PID, COL_NAME, COL_COMM, COL_SLOTS, COL_HELD, COL_WAITERS, COL_SIGNALS,
-	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN, NR_COLUMNS
+	COL_INJECTIONS, COL_CLIENTS, COL_UNMAPPABLE, COL_REASSIGN,
 };
 
 /* The man page fixes names and meanings. */
@@ -40,61 +38,23 @@ static const struct column columns[] = {
 
 _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 
-/* One line of the table: what the clients of one VM add up to, by column. */
-struct vm {
-	const struct vlpi_broker_client *first;
-	uint64_t sum[NR_COLUMNS];
+/* What the columns from SLOTS on add up. */
+static const enum vm_sum sums[] = {
+	[COL_SLOTS] = SUM_SLOTS,
+	[COL_HELD] = SUM_HELD,
+	[COL_WAITERS] = SUM_WAITERS,
+	[COL_SIGNALS] = SUM_SIGNALS,
+	[COL_INJECTIONS] = SUM_INJECTIONS,
+	[COL_CLIENTS] = SUM_CLIENTS,
+	[COL_UNMAPPABLE] = SUM_UNMAPPABLE,
+	[COL_REASSIGN] = SUM_REASSIGN,
 };
 
-/* What needs attention, the worst first. The man page fixes the codes, not the sentences. */
-enum {
-	ATT_DOUBLE_MAP,
-	ATT_DEAD_STRAYS,
-	ATT_MISMATCH,
-	ATT_NO_HOLDER,
-	ATT_REASSIGN,
-	ATT_UNMAPPABLE,
-	NR_ATT
-};
-
-static const struct {
-	const char *code;
-	const char *what;
-	const char *remedy;
-} attention[NR_ATT] = {
-	[ATT_DOUBLE_MAP] = { "double-map",
-		"vLPIs with more than one host IRQ forwarded to them",
-		"stop these VMs, then report it with the output of: vlpictl dump" },
-	[ATT_DEAD_STRAYS] = { "dead-strays",
-		"host IRQs still forwarded to a VM that is gone",
-		"reboot the host, nothing else can unmap them safely" },
-	[ATT_MISMATCH] = { "mismatch",
-		"clients whose state the irqchip contradicts",
-		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
-	[ATT_NO_HOLDER] = { "no-holder",
-		"vLPIs with waiters and no holder",
-		"run vlpictl again; if it stays, report it with the output of: vlpictl dump" },
-	[ATT_REASSIGN] = { "reassign",
-		"clients that could not be taken over at load, and work in software",
-		"deassign and assign their irqfds anew (re-plug the devices), or restart their VMs "
-		"(NOTE in: vlpictl dump)" },
-	[ATT_UNMAPPABLE] = { "unmappable",
-		"clients that KVM or the hardware turned down",
-		"see ERROR in: vlpictl dump" },
-};
-
-/* @count: of each problem; where all are 0, all is well. */
-static struct report {
-	struct vlpi_broker_info info;
-	struct snapshot snap;
-	struct vm *vms;
-	size_t nr_vms;
-	uint64_t count[NR_ATT];
-} report;
+static struct verdict verdict;
 
 static bool cell(const void *row, size_t column, char *out, size_t len)
 {
-	const struct vm *vm = row;
+	const struct vm_sums *vm = row;
 	const struct vlpi_broker_client *first = vm->first;
 
 	switch (column) {
@@ -108,92 +68,15 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 	case COL_COMM:
 		return text_escape(out, first->vm_comm, sizeof(first->vm_comm));
 	}
-	return text_number(out, len, vm->sum[column]);
-}
-
-/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
-static void add_slot(uint64_t sum[NR_COLUMNS], uint64_t count[NR_ATT],
-		     const struct vlpi_broker_client *c, size_t nr)
-{
-	uint64_t held = 0, waiters = 0, forwarded = 0;
-
-	for (size_t i = 0; i < nr; i++, c++) {
-		held += c->state == VLPI_BROKER_HOLDER;
-		waiters += c->state == VLPI_BROKER_WAITER;
-		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
-		sum[COL_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
-		sum[COL_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
-		sum[COL_SIGNALS] += c->signals;
-		sum[COL_INJECTIONS] += c->injections;
-		count[ATT_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
-		count[ATT_MISMATCH] += client_mismatch(c);
-	}
-	sum[COL_CLIENTS] += nr;
-	sum[COL_HELD] += held;
-	sum[COL_WAITERS] += waiters;
-	if (!c[-1].vintid)
-		return;
-	sum[COL_SLOTS]++;
-	count[ATT_DOUBLE_MAP] += forwarded > 1;
-	count[ATT_NO_HOLDER] += waiters && !held;
-}
-
-static int add_up(struct report *r)
-{
-	const struct vlpi_broker_client *c = r->snap.clients;
-	size_t i, begin;
-
-	r->count[ATT_DEAD_STRAYS] = r->info.nr_dead_strays;
-	r->count[ATT_REASSIGN] = r->info.nr_reassign;
-	r->vms = calloc(r->snap.nr + 1, sizeof(*r->vms));
-	if (!r->vms) {
-		complain("no memory for a table of %zu lines; free some and try again", r->snap.nr);
-		return -1;
-	}
-	for (begin = 0; begin < r->snap.nr; begin = i) {
-		if (!r->nr_vms || r->vms[r->nr_vms - 1].first->vm_id != c[begin].vm_id)
-			r->vms[r->nr_vms++].first = &c[begin];
-		for (i = begin + 1; i < r->snap.nr; i++)
-			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
-				break;
-		add_slot(r->vms[r->nr_vms - 1].sum, r->count, &c[begin], i - begin);
-	}
-	return 0;
-}
-
-static bool all_well(const struct report *r)
-{
-	for (int i = 0; i < NR_ATT; i++)
-		if (r->count[i])
-			return false;
-	return true;
+	return text_number(out, len, vm->sum[sums[column]]);
 }
 
 /* With a blank for each '_' on the screen. */
-static const struct {
-	const char *name;
-	size_t offset;
-} totals[] = {
-#define TOTAL(field)	{ #field, offsetof(struct vlpi_broker_info, field) }
-	TOTAL(connects), TOTAL(grants), TOTAL(promotions), TOTAL(revokes),
-	TOTAL(grant_failures), TOTAL(gate_refusals), TOTAL(unmaps_behind), TOTAL(forced_unmaps),
-	TOTAL(repairs), TOTAL(signals), TOTAL(injections),
-#undef TOTAL
-};
-
-static uint64_t total(const struct vlpi_broker_info *info, size_t i)
-{
-	uint64_t value;
-
-	memcpy(&value, (const char *)info + totals[i].offset, sizeof(value));
-	return value;
-}
-
 static void print_totals(const struct vlpi_broker_info *info)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
+	for (size_t i = 0; i < NR_TOTALS; i++) {
 		fputs(!i ? "since load: " : i % 4 ? ", " : "\n            ", stdout);
-		for (const char *p = totals[i].name; *p; p++)
+		for (const char *p = total_name(i); *p; p++)
 			putchar(*p == '_' ? ' ' : *p);
 		printf(" %" PRIu64, total(info, i));
 	}
@@ -202,23 +85,19 @@ static void print_totals(const struct vlpi_broker_info *info)
 
 static void preface(enum output_mode mode)
 {
-	const struct report *r = &report;
-	const struct vlpi_broker_info *info = &r->info;
-	char version[TEXT_SIZE(sizeof(info->version))];
+	const struct verdict *v = &verdict;
+	const struct vlpi_broker_info *info = &v->info;
+	char version[TEXT_SIZE(sizeof(info->version))], summary[VERDICT_SUMMARY_SIZE];
 
 	if (mode != OUT_TABLE)
 		return;
-	if (all_well(r)) {
-		if (!info->nr_clients)
-			puts("ok: loaded, no client yet");
-		else
-			printf("ok: %" PRIu32 " of %" PRIu32 " vLPIs injected directly, %" PRIu32
-			       " waiters served in software\n",
-			       info->nr_held, info->nr_slots, info->nr_waiters);
+	if (verdict_is_well(v)) {
+		verdict_summary(v, summary, sizeof(summary));
+		printf("ok: %s\n", summary);
 	}
 	for (int i = 0; i < NR_ATT; i++)
-		if (r->count[i])
-			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, r->count[i],
+		if (v->count[i])
+			printf("attention: %s: %" PRIu64 "; %s\n", attention[i].what, v->count[i],
 			       attention[i].remedy);
 
 	text_escape(version, info->version, sizeof(info->version));
@@ -229,7 +108,7 @@ static void preface(enum output_mode mode)
 	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
 	       info->nr_reassign, info->nr_dead_strays);
 	print_totals(info);
-	if (r->nr_vms)
+	if (v->nr_vms)
 		putchar('\n');
 }
 
@@ -251,12 +130,12 @@ static void json_attention(struct json *j, const uint64_t count[NR_ATT])
 
 static void members(struct json *j)
 {
-	const struct report *r = &report;
-	const struct vlpi_broker_info *info = &r->info;
+	const struct verdict *v = &verdict;
+	const struct vlpi_broker_info *info = &v->info;
 	char version[TEXT_SIZE(sizeof(info->version))];
 
-	json_string(j, "verdict", all_well(r) ? "ok" : "attention");
-	json_attention(j, r->count);
+	json_string(j, "verdict", verdict_is_well(v) ? "ok" : "attention");
+	json_attention(j, v->count);
 
 	text_escape(version, info->version, sizeof(info->version));
 	json_open(j, "module", '{');
@@ -275,20 +154,19 @@ static void members(struct json *j)
 	json_close(j, '}');
 
 	json_open(j, "totals", '{');
-	for (size_t i = 0; i < ARRAY_SIZE(totals); i++)
-		json_number(j, totals[i].name, total(info, i));
+	for (size_t i = 0; i < NR_TOTALS; i++)
+		json_number(j, total_name(i), total(info, i));
 	json_close(j, '}');
 
-	json_number(j, "generation", r->snap.generation);
-	json_bool(j, "consistent", r->snap.consistent);
+	json_number(j, "generation", v->snap.generation);
+	json_bool(j, "consistent", v->snap.consistent);
 }
 
-static int read_report(int fd, const struct vlpi_broker_info *info, struct rows *rows)
+static int read_verdict(int fd, const struct vlpi_broker_info *info, struct rows *rows)
 {
-	report.info = *info;
-	if (ask_clients(fd, &report.snap) || add_up(&report))
+	if (verdict_read(fd, info, &verdict))
 		return -1;
-	*rows = (struct rows){ report.vms, report.nr_vms, sizeof(*report.vms) };
+	*rows = (struct rows){ verdict.vms, verdict.nr_vms, sizeof(*verdict.vms) };
 	return 0;
 }
 
@@ -303,7 +181,7 @@ const struct command status_command = {
 		OUTPUT_LONG,
 		{ NULL, 0, NULL, 0 }
 	},
-	.read = read_report,
+	.read = read_verdict,
 	.preface = preface,
 	.members = members,
 };

@@ -110,8 +110,7 @@ void output_help(const struct table *table)
 	      " -r, --raw             columns separated by one blank, for awk\n"
 	      " -n, --noheadings      no header line\n"
 	      " -o, --output COL,...  these columns; +COL,... adds to the default\n"
-	      " -h, --help            this text\n"
-	      " -V, --version         version of vlpictl\n"
+	      COMMON_HELP
 	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", stdout);
 	for (size_t i = 0; i < table->nr_columns; i++)
 		printf(" %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',

@@ -83,15 +83,23 @@ struct output {
 };
 
 /* For getopt_long() of each subcommand. */
-#define OUTPUT_SHORT	"Jno:PrhV"
+#define COMMON_SHORT	"hV"
+#define COMMON_LONG						\
+	{ "help", no_argument, NULL, 'h' },			\
+	{ "version", no_argument, NULL, 'V' }
+#define COMMON_HELP						\
+	" -h, --help            this text\n"			\
+	" -V, --version         version of vlpictl\n"
+
+/* And of each that has a table. */
+#define OUTPUT_SHORT	"Jno:Pr" COMMON_SHORT
 #define OUTPUT_LONG						\
 	{ "json", no_argument, NULL, 'J' },			\
 	{ "noheadings", no_argument, NULL, 'n' },		\
 	{ "output", required_argument, NULL, 'o' },		\
 	{ "pairs", no_argument, NULL, 'P' },			\
 	{ "raw", no_argument, NULL, 'r' },			\
-	{ "help", no_argument, NULL, 'h' },			\
-	{ "version", no_argument, NULL, 'V' }
+	COMMON_LONG
 
 int output_option(struct output *out, int opt, const char *arg);
 int output_columns(struct output *out, const struct table *table);

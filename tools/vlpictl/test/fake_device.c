@@ -100,6 +100,22 @@ static void attention(void)
 	info.nr_dead_strays = 3;
 }
 
+/* Nobody is harmed. */
+static void warning(void)
+{
+	two_vms();
+	add(2, 8201, VLPI_BROKER_UNMAPPABLE, 0)->error = ENOSPC;
+}
+
+/* A waiter is still forwarded; another vLPI has no holder. */
+static void changes_hands(void)
+{
+	two_vms();
+	clients[1].flags |= VLPI_BROKER_CLIENT_FORWARDED;
+	clients[6].state = VLPI_BROKER_WAITER;
+	clients[6].vintid = 8299;
+}
+
 static void garbage(void)
 {
 	two_vms();
@@ -167,6 +183,10 @@ int device_open(void)
 		;
 	else if (fake("attention"))
 		attention();
+	else if (fake("warning"))
+		warning();
+	else if (fake("passing") || fake("stays"))
+		changes_hands();
 	else if (fake("garbage"))
 		garbage();
 	else if (fake("many") || fake("change-once") || fake("change-always"))
@@ -352,6 +372,19 @@ int device_wait(int fd)
 		return fail(EIO);
 	events_there++;
 	return 1;
+}
+
+/* Time passes at once; what was passing has passed. */
+void device_pause(unsigned int ms)
+{
+	static unsigned int pauses;
+
+	if (!ms)
+		abort();
+	if (fake("passing") && ++pauses == 2) {
+		clients[1].flags = 0;
+		clients[6].state = VLPI_BROKER_NOT_MSI;
+	}
 }
 
 int device_ioctl(int fd, unsigned long request, void *arg)

@@ -3,6 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
+# VLPICTL_PARTS="check metrics" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -13,6 +14,7 @@ unset VLPICTL_FAKE
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 nr=0 failed=0 skipped=0 run=
+PARTS="check"
 
 tap() { # RESULT NAME
 	nr=$((nr + 1))
@@ -36,6 +38,13 @@ v() { # FAKE ARG...
 	shift
 	$run "$bin" "$@" >"$tmp/out" 2>"$tmp/err"
 	status=$?
+}
+
+finish() {
+	echo "1..$nr"
+	echo "$((nr - failed - skipped)) passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+	exit
 }
 
 show() { sed 's/^/# /' "$tmp/out" "$tmp/err" | head -40; }
@@ -86,8 +95,14 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 	tap $? "$1"
 }
 
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/check.sh"
+
 suite() {
 	json_writer
+	for part in $PARTS; do
+		"part_$part"
+	done
 
 	# what an operator sees
 	v two-vms
@@ -317,7 +332,7 @@ suite() {
 		v enoent $a
 		expect "$a: wrong usage is told before the module is asked" 2 out -
 	done
-	for a in help -h --help 'help help' 'help dump' 'help status' 'help events' 'dump -h' 'events -h' 'status --help'; do
+	for a in help -h --help 'help help' 'help dump' 'help status' 'help events' 'help check' 'dump -h' 'events -h' 'status --help'; do
 		# shellcheck disable=SC2086
 		v enoent $a
 		expect "$a needs no module" 0 out '^Usage: vlpictl'
@@ -439,12 +454,18 @@ if ! build plain -Werror; then
 	echo "Bail out! vlpictl doesn't build with $CC"
 	exit 1
 fi
+if [ -n "${VLPICTL_PARTS:-}" ]; then
+	for part in $VLPICTL_PARTS; do
+		"part_$part"
+	done
+	finish
+fi
 suite
 
 if command -v valgrind >/dev/null; then
 	kind=valgrind
 	run="valgrind -q --error-exitcode=99 --leak-check=full"
-	for t in 'two-vms status' 'attention dump' 'events' 'event-many events -f' 'event-part events' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
+	for t in 'two-vms status' 'attention dump' 'events' 'event-many events -f' 'event-part events' 'attention check' 'stays check' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
 		# shellcheck disable=SC2086
 		v $t
 		[ $status != 99 ] && ! grep -q '^==' "$tmp/err"
@@ -488,6 +509,4 @@ for c in dump status events; do
 	tap $? "every column of $c is in the man page${miss:+; missing:$miss}"
 done
 
-echo "1..$nr"
-echo "$((nr - failed - skipped)) passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+finish

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the module's answer means for an operator. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "array_size.h"
+#include "complain.h"
+#include "verdict.h"
+
+const struct attention attention[NR_ATT] = {
+	[ATT_DOUBLE_MAP] = { "double-map",
+		"vLPIs with more than one host IRQ forwarded to them",
+		"stop these VMs, then report it with the output of: vlpictl dump", true, true },
+	[ATT_DEAD_STRAYS] = { "dead-strays",
+		"host IRQs still forwarded to a VM that is gone",
+		"reboot the host, nothing else can unmap them safely", true, false },
+	[ATT_MISMATCH] = { "mismatch",
+		"clients whose state the irqchip contradicts",
+		"run vlpictl again; if it stays, report it with the output of: vlpictl dump",
+		true, true },
+	[ATT_NO_HOLDER] = { "no-holder",
+		"vLPIs with waiters and no holder",
+		"run vlpictl again; if it stays, report it with the output of: vlpictl dump",
+		true, true },
+	[ATT_REASSIGN] = { "reassign",
+		"clients that could not be taken over at load, and work in software",
+		"deassign and assign their irqfds anew (re-plug the devices), or restart their VMs "
+		"(NOTE in: vlpictl dump)", false, false },
+	[ATT_UNMAPPABLE] = { "unmappable",
+		"clients that KVM or the hardware turned down",
+		"see ERROR in: vlpictl dump", false, false },
+};
+
+/* The @nr clients of one (VM, vINTID); without a vINTID there is no slot to judge. */
+static void add_slot(uint64_t sum[NR_SUMS], uint64_t count[NR_ATT],
+		     const struct vlpi_broker_client *c, size_t nr)
+{
+	uint64_t held = 0, waiters = 0, forwarded = 0;
+
+	for (size_t i = 0; i < nr; i++, c++) {
+		held += c->state == VLPI_BROKER_HOLDER;
+		waiters += c->state == VLPI_BROKER_WAITER;
+		forwarded += !!(c->flags & VLPI_BROKER_CLIENT_FORWARDED);
+		sum[SUM_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		sum[SUM_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
+		sum[SUM_SIGNALS] += c->signals;
+		sum[SUM_INJECTIONS] += c->injections;
+		count[ATT_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
+		count[ATT_MISMATCH] += client_mismatch(c);
+	}
+	sum[SUM_CLIENTS] += nr;
+	sum[SUM_HELD] += held;
+	sum[SUM_WAITERS] += waiters;
+	if (!c[-1].vintid)
+		return;
+	sum[SUM_SLOTS]++;
+	count[ATT_DOUBLE_MAP] += forwarded > 1;
+	count[ATT_NO_HOLDER] += waiters && !held;
+}
+
+static int add_up(struct verdict *v)
+{
+	const struct vlpi_broker_client *c = v->snap.clients;
+	size_t i, begin;
+
+	v->count[ATT_DEAD_STRAYS] = v->info.nr_dead_strays;
+	v->count[ATT_REASSIGN] = v->info.nr_reassign;
+	v->vms = calloc(v->snap.nr + 1, sizeof(*v->vms));
+	if (!v->vms) {
+		complain("no memory for a table of %zu lines; free some and try again", v->snap.nr);
+		return -1;
+	}
+	for (begin = 0; begin < v->snap.nr; begin = i) {
+		if (!v->nr_vms || v->vms[v->nr_vms - 1].first->vm_id != c[begin].vm_id)
+			v->vms[v->nr_vms++].first = &c[begin];
+		for (i = begin + 1; i < v->snap.nr; i++)
+			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
+				break;
+		add_slot(v->vms[v->nr_vms - 1].sum, v->count, &c[begin], i - begin);
+	}
+	return 0;
+}
+
+/* Read all clients and judge them. Returns -1 after a complaint; then there is nothing to free. */
+int verdict_read(int fd, const struct vlpi_broker_info *info, struct verdict *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->info = *info;
+	if (ask_clients(fd, &v->snap))
+		return -1;
+	if (!add_up(v))
+		return 0;
+	free(v->snap.clients);
+	return -1;
+}
+
+void verdict_free(struct verdict *v)
+{
+	free(v->vms);
+	free(v->snap.clients);
+}
+
+bool verdict_is_well(const struct verdict *v)
+{
+	for (int i = 0; i < NR_ATT; i++)
+		if (v->count[i])
+			return false;
+	return true;
+}
+
+void verdict_summary(const struct verdict *v, char *out, size_t len)
+{
+	const struct vlpi_broker_info *info = &v->info;
+
+	if (!info->nr_clients)
+		snprintf(out, len, "loaded, no client yet");
+	else
+		snprintf(out, len, "%" PRIu32 " of %" PRIu32 " vLPIs injected directly, %" PRIu32
+			 " waiters served in software", info->nr_held, info->nr_slots,
+			 info->nr_waiters);
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+	const char *help;
+} totals[] = {
+#define TOTAL(field, help)	{ #field, offsetof(struct vlpi_broker_info, field), help }
+	TOTAL(connects, "Times a producer was connected to an irqfd"),
+	TOTAL(grants, "Times a host IRQ was mapped to its vLPI, promotions included"),
+	TOTAL(promotions, "Times a waiter was granted a slot that a holder had left"),
+	TOTAL(revokes, "Times the broker took the mapping of a holder back"),
+	TOTAL(grant_failures, "Times KVM or the irqchip turned down a grant"),
+	TOTAL(gate_refusals, "Times the broker refused a mapping that KVM asked for"),
+	TOTAL(unmaps_behind, "Mappings that KVM removed, not the broker"),
+	TOTAL(forced_unmaps, "Host IRQs that KVM left forwarded and that the broker unmapped"),
+	TOTAL(repairs, "Marks of mappings that were gone, cleared in KVM's own books"),
+	TOTAL(signals, "Eventfd signals that the broker served in KVM's place"),
+	TOTAL(injections, "Interrupts that the fallback raised for signals"),
+#undef TOTAL
+};
+
+_Static_assert(ARRAY_SIZE(totals) == NR_TOTALS, "NR_TOTALS is wrong");
+
+const char *total_name(size_t i)
+{
+	return totals[i].name;
+}
+
+const char *total_help(size_t i)
+{
+	return totals[i].help;
+}
+
+uint64_t total(const struct vlpi_broker_info *info, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)info + totals[i].offset, sizeof(value));
+	return value;
+}
