@@ -304,7 +304,8 @@ static void vmm_that_detaches(void *arg)
 	struct vm *vm = vmm_boots();
 	char byte;
 
-	guest_idle(vm, 0, GUEST_IDLE_WFI);
+	/* Its vCPU would use up the quota, or not, as chance has it. */
+	vm_pause(vm);
 	child_ready();
 	if (read(*(int *)arg, &byte, 1) != 1)
 		die("waiting to be told: %m");
