@@ -53,6 +53,7 @@ enum {
 	ATT_MISMATCH,
 	ATT_NO_HOLDER,
 	ATT_REASSIGN,
+	ATT_SHUT_OUT,
 	ATT_UNMAPPABLE,
 	NR_ATT
 };
@@ -78,6 +79,10 @@ static const struct {
 		"clients that could not be taken over at load, and work in software",
 		"deassign and assign their irqfds anew (re-plug the devices), or restart their VMs "
 		"(NOTE in: vlpictl dump)" },
+	[ATT_SHUT_OUT] = { "shut-out",
+		"clients whose eventfd another VM still has, and that work in software",
+		"nothing, if it lets go of them soon: then they are connected by themselves; else end "
+		"that VM" },
 	[ATT_UNMAPPABLE] = { "unmappable",
 		"clients that KVM or the hardware turned down",
 		"see ERROR in: vlpictl dump" },
@@ -125,6 +130,7 @@ static void add_slot(uint64_t sum[NR_COLUMNS], uint64_t count[NR_ATT],
 		sum[COL_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
 		sum[COL_SIGNALS] += c->signals;
 		sum[COL_INJECTIONS] += c->injections;
+		count[ATT_SHUT_OUT] += !!(c->flags & VLPI_BROKER_CLIENT_SHUT_OUT);
 		count[ATT_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
 		count[ATT_MISMATCH] += client_mismatch(c);
 	}
