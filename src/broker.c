@@ -931,6 +931,23 @@ void broker_set_reassign(struct vb_client *client)
 	atomic_inc(&count.reassign);
 }
 
+/**
+ * broker_set_shut_out - another irqfd has the eventfd of an irqfd
+ * @client: of the irqfd.
+ * @out: whether it is so.
+ *
+ * Context: any.
+ */
+void broker_set_shut_out(struct vb_client *client, bool out)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&client->vm->lock, flags);
+	client->shut_out = out;
+	client->vm->generation++;
+	raw_spin_unlock_irqrestore(&client->vm->lock, flags);
+}
+
 /* --- what is to be done next ----------------------------------------------------------------- */
 
 static void step_for(struct vb_step *step, enum vb_todo todo, struct vb_client *client)
@@ -1852,6 +1869,8 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
 		out->flags |= VLPI_BROKER_CLIENT_REASSIGN;
 	if (client->raises_inline)
 		out->flags |= VLPI_BROKER_CLIENT_INLINE;
+	if (client->shut_out)
+		out->flags |= VLPI_BROKER_CLIENT_SHUT_OUT;
 	if (vm->settled != vm->booked)
 		out->flags |= VLPI_BROKER_CLIENT_UNSETTLED;
 	if (slot) {

@@ -124,6 +124,7 @@ struct vb_vm {
  * @busy: calls of the irqchip for @host_irq that are under way: to be 0 before it may go.
  * @raises_inline: while it waits, the wake-up itself raises the vLPI.
  * @reassign: its irqfd was assigned before the module was loaded, and could not be taken over.
+ * @shut_out: irqbypass refuses it, since another irqfd has its eventfd.
  * @gsi: for show.
  * @devid: for show.
  * @eventid: for show.
@@ -174,6 +175,7 @@ struct vb_client {
 	atomic_t busy;
 	bool raises_inline;
 	bool reassign;
+	bool shut_out;
 	u32 gsi;
 	u32 devid;
 	u32 eventid;
@@ -285,6 +287,7 @@ void broker_del_end(struct vb_client *client);
 void broker_changed(struct vb_vm *vm, enum vb_walk which);
 bool broker_is_there(struct vb_client *client);
 void broker_set_reassign(struct vb_client *client);
+void broker_set_shut_out(struct vb_client *client, bool out);
 void broker_put_client(struct vb_client *client);
 
 /* Settling. */

@@ -20,6 +20,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/hash.h>
+#include <linux/hashtable.h>
 #include <linux/irqbypass.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -122,6 +123,7 @@ static struct vb_proxy *proxy_new(struct vm *vm)
 		return NULL;
 	}
 	refcount_set(&proxy->client.refs, 1);
+	INIT_LIST_HEAD(&proxy->let_in);
 	proxy->vm = vm;
 	vm_get(vm);
 	proxy->client.vm = &vm->book;
@@ -142,6 +144,7 @@ static void proxy_free_unused(struct vb_proxy *proxy)
 static void proxy_begin(struct vb_proxy *proxy, struct kvm_kernel_irqfd *irqfd)
 {
 	proxy->irqfd = irqfd;
+	proxy->eventfd = irqfd->eventfd;
 	proxy->client.gsi = irqfd->gsi;
 	shim_note_route(proxy);
 	broker_add_client(&proxy->client, proxy->spare);
@@ -149,12 +152,63 @@ static void proxy_begin(struct vb_proxy *proxy, struct kvm_kernel_irqfd *irqfd)
 	fallback_take(proxy);
 }
 
-/* The end of an irqfd: its wait-queue entry is gone. */
-static void proxy_end(struct vb_proxy *proxy)
+/*
+ * irqbypass takes one consumer of an eventfd. KVM lets two VMs have it up to 6.17: a VMM that hands
+ * a device to its successor. The proxy of the second is in this table, and is registered again when
+ * the first goes, by its own VM's work item. Of several, one is let in at a time.
+ */
+#define SHUT_OUT_BITS	8
+
+static DEFINE_RAW_SPINLOCK(shut_out_lock); /* covers the table, and the let_in of VMs */
+static DEFINE_HASHTABLE(shut_out, SHUT_OUT_BITS);
+
+static void note_shut_out(struct vb_proxy *proxy)
 {
-	if (proxy->registered)
-		real_unregister_consumer(&proxy->consumer);
-	broker_slot_free(broker_remove_client(&proxy->client));
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&shut_out_lock, flags);
+	hash_add(shut_out, &proxy->by_eventfd, (unsigned long)proxy->eventfd);
+	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
+}
+
+/* Return: whether it was its turn. */
+static bool forget_shut_out(struct vb_proxy *proxy)
+{
+	unsigned long flags;
+	bool turn;
+
+	raw_spin_lock_irqsave(&shut_out_lock, flags);
+	hash_del(&proxy->by_eventfd);
+	turn = !list_empty(&proxy->let_in);
+	list_del_init(&proxy->let_in);
+	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
+	return turn;
+}
+
+/* An eventfd is free: it is the turn of who was refused it first, as it is with its signals. */
+static void let_in(const struct eventfd_ctx *eventfd)
+{
+	struct vb_proxy *proxy, *first = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&shut_out_lock, flags);
+	hash_for_each_possible(shut_out, proxy, by_eventfd, (unsigned long)eventfd)
+		if (proxy->eventfd == eventfd)
+			first = proxy;
+	if (first) {
+		hash_del(&first->by_eventfd);
+		list_add_tail(&first->let_in, &first->vm->let_in);
+		vm_kick(first->vm);
+	}
+	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
+}
+
+static int register_once(struct vb_proxy *proxy)
+{
+	int ret = real_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
+
+	proxy->registered = !ret;
+	return ret;
 }
 
 /**
@@ -163,16 +217,78 @@ static void proxy_end(struct vb_proxy *proxy)
  *
  * A proxy that irqbypass refuses still serves the irqfd's signals.
  *
- * Context: process; may sleep.
+ * Context: process; may sleep; the VM's register_lock is held, and KVM does not free the irqfd.
  * Return: 0 or irqbypass's errno.
  */
 int bypass_register(struct vb_proxy *proxy)
 {
 	int ret;
 
-	ret = real_register_consumer(&proxy->consumer, proxy->irqfd->eventfd);
-	proxy->registered = !ret;
+	ret = register_once(proxy);
+	if (ret != -EBUSY)
+		return ret;
+	note_shut_out(proxy);
+	/* The eventfd may have become free just before that was noted. */
+	ret = register_once(proxy);
+	if (ret != -EBUSY)
+		forget_shut_out(proxy);
+	broker_set_shut_out(&proxy->client, ret == -EBUSY);
 	return ret;
+}
+
+/* A proxy whose turn it is, with a reference, or NULL. */
+static struct vb_proxy *next_let_in(struct vm *vm)
+{
+	struct vb_proxy *proxy;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&shut_out_lock, flags);
+	proxy = list_first_entry_or_null(&vm->let_in, struct vb_proxy, let_in);
+	if (proxy) {
+		list_del_init(&proxy->let_in);
+		refcount_inc(&proxy->client.refs);
+	}
+	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
+	return proxy;
+}
+
+/**
+ * bypass_register_again - register those whose eventfds are free now
+ * @vm: the VM.
+ *
+ * Context: process, from the VM's work item.
+ */
+void bypass_register_again(struct vm *vm)
+{
+	struct vb_proxy *proxy;
+	int idx;
+
+	while ((proxy = next_let_in(vm))) {
+		mutex_lock(&vm->register_lock);
+		idx = srcu_read_lock(&vm->kvm->irq_srcu);
+		/* One that is going leaves the turn to the next. */
+		if (!broker_is_there(&proxy->client))
+			let_in(proxy->eventfd);
+		else if (!bypass_register(proxy))
+			broker_set_shut_out(&proxy->client, false);
+		srcu_read_unlock(&vm->kvm->irq_srcu, idx);
+		mutex_unlock(&vm->register_lock);
+		broker_put_client(&proxy->client);
+	}
+}
+
+/* The end of an irqfd: its wait-queue entry is gone. */
+static void proxy_end(struct vb_proxy *proxy)
+{
+	bool free = proxy->registered;
+
+	if (proxy->registered)
+		real_unregister_consumer(&proxy->consumer);
+	else
+		free = forget_shut_out(proxy);
+	if (free)
+		let_in(proxy->eventfd);
+	broker_slot_free(broker_remove_client(&proxy->client));
 }
 
 /* --- prepared proxies ------------------------------------------------------------------------ */

@@ -37,5 +37,6 @@ bool bypass_inject_when_assigned(struct kvm *kvm);
 struct vb_proxy *bypass_take(struct kvm_kernel_irqfd *irqfd, struct vm *vm);
 bool bypass_is_to_be_taken(struct kvm_kernel_irqfd *irqfd);
 int bypass_register(struct vb_proxy *proxy);
+void bypass_register_again(struct vm *vm);
 
 #endif /* VLPI_BROKER_IRQBYPASS_HOOK_H */

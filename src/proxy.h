@@ -11,6 +11,7 @@
 
 #include "broker.h"
 
+struct eventfd_ctx;
 struct vm;
 
 /**
@@ -37,8 +38,11 @@ struct vb_route {
  * @vm: its VM; a reference, until the proxy is freed.
  * @irqfd: KVM's; it lives until unregister_consumer() returns. Who settles looks at it only inside
  *	kvm->irq_srcu, where broker_is_there() has said that it is still on KVM's list.
+ * @eventfd: of @irqfd; compared, never followed.
  * @consumer: our consumer, registered with irqbypass in the place of @irqfd->consumer.
  * @registered: @consumer is registered; irqbypass refuses a second consumer of one eventfd.
+ * @by_eventfd: in the table of those that it has refused.
+ * @let_in: in the VM's list of those that are to be registered again.
  * @spare: a slot, until the arbiter has it.
  * @irq_data: of the host IRQ when its producer connected; compared, never followed.
  * @hwirq: the same; another interrupt may have got the number since.
@@ -57,8 +61,11 @@ struct vb_proxy {
 	struct vb_client client;
 	struct vm *vm;
 	struct kvm_kernel_irqfd *irqfd;
+	const struct eventfd_ctx *eventfd;
 	struct irq_bypass_consumer consumer;
 	bool registered;
+	struct hlist_node by_eventfd;
+	struct list_head let_in;
 	struct vb_slot *spare;
 	const struct irq_data *irq_data;
 	irq_hw_number_t hwirq;

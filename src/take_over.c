@@ -259,17 +259,11 @@ static void register_taken(struct list_head *taken)
 	}
 }
 
-/**
- * take_over_vm - take over the irqfds of a VM that have no proxy
- * @vm: the VM.
- *
+/*
  * An assign that went into KVM before our hooks were there is waited for: its consumer could be
  * registered after it was found to be in our way.
- *
- * Context: process, from the VM's work item.
- * Return: 0; -EWOULDBLOCK where a lock of KVM's is taken, or -ENOMEM: it is to be called again.
  */
-int take_over_vm(struct vm *vm)
+static int take_irqfds(struct vm *vm)
 {
 	struct kvm *kvm = vm->kvm;
 	struct kvm_kernel_irqfd *irqfd;
@@ -303,6 +297,21 @@ int take_over_vm(struct vm *vm)
 	if (!ret && !was_live && READ_ONCE(looked_for_strays))
 		cure_strays_of(kvm);
 	return ret;
+}
+
+/**
+ * take_over_vm - take over the irqfds of a VM that have no proxy
+ * @vm: the VM.
+ *
+ * Those that were refused their eventfd, which is free now, are registered again.
+ *
+ * Context: process, from the VM's work item.
+ * Return: 0; -EWOULDBLOCK where a lock of KVM's is taken, or -ENOMEM: it is to be called again.
+ */
+int take_over_vm(struct vm *vm)
+{
+	bypass_register_again(vm);
+	return READ_ONCE(vm->to_take) ? take_irqfds(vm) : 0;
 }
 
 /* Have a VM taken over by its work item. The VM is held for that. Returns its record, or NULL. */

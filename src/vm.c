@@ -392,7 +392,8 @@ static void settle(struct work_struct *work)
 	bool blocked;
 
 	if (broker_begin(&vm->book)) {
-		blocked = READ_ONCE(vm->to_take) && take_over(vm);
+		blocked = (READ_ONCE(vm->to_take) || !list_empty_careful(&vm->let_in)) &&
+			  take_over(vm);
 		if (!blocked) {
 			book_changes(vm);
 			retry(vm);
@@ -506,6 +507,7 @@ static struct vm *vm_new(struct kvm *kvm, int pid, const char *comm)
 	INIT_DELAYED_WORK(&vm->later, later);
 	init_waitqueue_head(&vm->settled);
 	mutex_init(&vm->register_lock);
+	INIT_LIST_HEAD(&vm->let_in);
 	vm->blocked_ms = BLOCKED_MS;
 	vm->again_ms = AGAIN_MS;
 	return vm;
@@ -569,8 +571,9 @@ struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm)
 
 /**
  * vm_init - get ready to settle VMs
- * @take_over_vm: takes over the irqfds of a VM that have no proxy, from the VM's work item; returns
- *	an errno where it is to be called again.
+ * @take_over_vm: takes over the irqfds of a VM that have no proxy, and registers those again that
+ *	irqbypass has refused, from the VM's work item; returns an errno where it is to be called
+ *	again.
  *
  * Context: process; may sleep.
  * Return: 0 or -ENOMEM; either way vm_exit() undoes it.

@@ -34,6 +34,8 @@
  * @settled: woken when @settle has done all that was booked.
  * @register_lock: KVM registers an irqfd; or those from before the load are taken over.
  * @to_take: it has irqfds without a proxy, which are to be taken over.
+ * @let_in: proxies that irqbypass has refused, and that are to be registered again; for
+ *	irqbypass_hook.c, under its lock.
  */
 struct vm {
 	struct vb_vm book;
@@ -56,6 +58,7 @@ struct vm {
 	wait_queue_head_t settled;
 	struct mutex register_lock; /* an irqfd gets its proxy */
 	bool to_take;
+	struct list_head let_in;
 };
 
 int vm_init(int (*take_over_vm)(struct vm *vm));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One eventfd in two places (H14): two irqfds of a VM or of two VMs that want it, two devices
- * that signal it, and an eventfd whose last file is closed under its irqfd.
+ * One eventfd in two places (H14, H54): two irqfds of a VM or of two VMs that want it, two devices,
+ * or two queues of one, that signal it, and an eventfd whose last file is closed under its irqfd.
+ * And a VMM that hands its devices to its successor, which has their eventfds while the old VM
+ * still has them (H38).
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -86,6 +88,48 @@ VM_TEST_F(twice, by_two_sources, "H14")
 	EXPECT_SOURCES("one each again");
 }
 
+#define PRODUCER		"vlpi_test_producer"
+
+/*
+ * A second producer of the holder's eventfd is refused, and leaves all the same, as vhost-vdpa's do
+ * where a VMM gives one eventfd to two queues. Up to 6.12 irqbypass then names it to the consumer,
+ * which never had it: what is unmapped is the host IRQ that was mapped.
+ */
+VM_TEST_F(twice, by_a_producer_that_was_refused, "H54 P1 P4")
+{
+	struct sharers *sh = &self->sh;
+	struct source *alien;
+	char params[64];
+	int holder;
+
+	if (!broker_loaded())
+		SKIP(return, "up to 6.12 the stock kernel warns, and leaks");
+	if (!helper_built(PRODUCER))
+		SKIP(return, NO_HELPER(PRODUCER));
+	alien = source_open(sh->nr);
+	for (unsigned int n = 0; n < 2; n++) {
+		holder = sharers_holder(sh);
+		ASSERT_LE(0, holder);
+		snprintf(params, sizeof(params), "fd=%d host_irq=%d careless=1",
+			 sh->src[holder]->eventfd, source_host_irq(alien));
+		ASSERT_EQ(0, helper_load(PRODUCER, params));
+		EXPECT_EQ(-EBUSY, helper_number(PRODUCER, "result"));
+		EXPECT_SOURCES("a second one was refused, %u", n);
+		helper_unload(PRODUCER);
+		await_effects();
+		/* To irqbypass it is connected no more where the other was named in its place. */
+		EXPECT_EQ(0, broker_bad_slots(true));
+		EXPECT_VERDICT(alien, HOST);
+		EXPECT_VERDICT(sh->src[holder], DELIVERED);
+		source_vectors(sh->src[holder], false);
+		EXPECT_SOURCES("the first one has left, %u", n);
+		source_vectors(sh->src[holder], true);
+		await_effects();
+		EXPECT_SOURCES("it is back, %u", n);
+	}
+	source_close(alien);
+}
+
 /* The last file of an eventfd is closed: KVM shuts the irqfd down, VFIO still signals it. */
 VM_TEST_F(twice, after_it_was_closed, "H14")
 {
@@ -115,6 +159,87 @@ VM_TEST_F(twice, after_it_was_closed, "H14")
 		source_assign(s, sh->vm, gsi);
 		EXPECT_SOURCES("with a new eventfd");
 	}
+}
+
+/* ---- by two queues of one device ------------------------------------------------------------- */
+
+#define NR_QUEUES		3
+
+FIXTURE(queues) {
+	struct sharers sh;
+};
+
+FIXTURE_SETUP(queues)
+{
+	struct sharers *sh = &self->sh;
+
+	if (!igb_available())
+		return;	/* The test says so. */
+	sh->vm = vm_new("queues", 1);
+	guest_boot(sh->vm);
+	sharers_map(sh);
+	sh->nr = NR_QUEUES;
+	igb_open(sh->src, NR_QUEUES);
+	sharers_route_all(sh);
+}
+
+FIXTURE_TEARDOWN(queues)
+{
+	struct sharers *sh = &self->sh;
+
+	if (!sh->vm)
+		return;
+	igb_close(sh->src, NR_QUEUES);
+	vm_free(sh->vm);
+}
+
+/* irqbypass takes the first, and both are heard. */
+VM_TEST_F(queues, signal_one_eventfd, "H54")
+{
+	struct sharers *sh = &self->sh;
+	struct source *a = sh->src[0], *b = sh->src[1];
+	int own;
+
+	if (!igb_available())
+		SKIP(return, "no igb: tests/lab/run --igb");
+	own = b->eventfd;
+	source_vectors(b, false);
+	b->eventfd = a->eventfd;
+	source_vectors(b, true);
+	sharers_assign(sh, 0);
+	await_effects();
+	/* It has no irqfd of its own; where its interrupts go is said by the other's. */
+	b->vm = sh->vm;
+	b->gsi = a->gsi;
+	EXPECT_VERDICT(a, DIRECT);
+	EXPECT_VERDICT(b, SOFTWARE);
+	sharers_assign(sh, 2);
+	await_effects();
+	EXPECT_VERDICT(sh->src[2], SOFTWARE);
+
+	source_vectors(a, false);
+	EXPECT_VERDICT(b, SOFTWARE);
+	if (broker_loaded())
+		EXPECT_VERDICT(sh->src[2], DIRECT);
+	source_vectors(b, false);
+	source_vectors(b, true);
+	EXPECT_VERDICT(b, DELIVERED);
+	source_vectors(a, true);
+	EXPECT_VERDICT(a, SOFTWARE);
+	source_deassign(sh->src[2]);
+	EXPECT_VERDICT(b, broker_loaded() ? DIRECT : DELIVERED);
+	EXPECT_VERDICT(a, SOFTWARE);
+
+	source_deassign(a);
+	b->vm = NULL;
+	source_vectors(b, false);
+	b->eventfd = own;
+	source_vectors(b, true);
+	source_vectors(a, false);
+	source_vectors(a, true);
+	sharers_assign_all(sh);
+	await_effects();
+	EXPECT_SOURCES("one each again");
 }
 
 /* ---- of two VMs ------------------------------------------------------------------------------ */
@@ -203,7 +328,7 @@ static void deassign_both(FIXTURE_DATA(two_vms) *self)
 }
 
 /* What this kernel answers without the module is what it has to answer with it. */
-VM_TEST_F(two_vms, get_the_answers_of_stock, "H14")
+VM_TEST_F(two_vms, get_the_answers_of_stock, "H14 H54")
 {
 	struct answers stock, ours;
 
@@ -245,7 +370,7 @@ static void pretend(struct source *s, struct vm *vm, uint32_t gsi)
 }
 
 /* Where it is allowed, the first to come has the hardware, and hears of signals at any rate. */
-VM_TEST_F(two_vms, share_while_it_lasts, "H14")
+VM_TEST_F(two_vms, share_while_it_lasts, "H14 H54")
 {
 	struct sharers *sh = &self->sh;
 	struct source *s;
@@ -291,7 +416,7 @@ VM_TEST_F(two_vms, share_while_it_lasts, "H14")
 }
 
 /* The VM that came second ends with its irqfd in place. */
-VM_TEST_F(two_vms, and_the_second_ends, "H14")
+VM_TEST_F(two_vms, and_the_second_ends, "H14 H54")
 {
 	struct source *s;
 
@@ -309,6 +434,162 @@ VM_TEST_F(two_vms, and_the_second_ends, "H14")
 	EXPECT_SOURCES("the second VM has ended");
 	sharers_deassign_all(&self->sh);
 	EXPECT_SOURCES("all left");
+}
+
+/* ---- handed over ----------------------------------------------------------------------------- */
+
+/* The old VM, and two that want its sources after it. */
+#define SUCCESSORS		2
+
+FIXTURE(handed_over) {
+	struct sharers sh;
+	struct vm *next[SUCCESSORS];
+	bool refused;
+};
+
+/* 6.18 and later: KVM itself refuses the irqfd. */
+static bool assign_to_successor(struct sharers *sh, struct vm *vm)
+{
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		int ret = try_irqfd(vm, sh->src[i]->eventfd, SHARED_GSI + i, 0);
+
+		if (ret == -EBUSY)
+			return false;
+		if (ret)
+			die("an irqfd of VM %s: %s", vm->name, strerror(-ret));
+	}
+	return true;
+}
+
+FIXTURE_SETUP(handed_over)
+{
+	static const char * const names[SUCCESSORS] = { "successor", "its successor" };
+	struct sharers *sh = &self->sh;
+
+	sharers_new(sh, "old", 0, 2);
+	for (unsigned int n = 0; n < SUCCESSORS; n++) {
+		self->next[n] = vm_new(names[n], 1);
+		guest_boot(self->next[n]);
+		guest_map(self->next[n], SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
+		vm_route_batch(self->next[n], true);
+		for (unsigned int i = 0; i < sh->nr; i++)
+			vm_route_msi(self->next[n], SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
+		vm_route_batch(self->next[n], false);
+		self->refused |= !assign_to_successor(sh, self->next[n]);
+	}
+}
+
+FIXTURE_TEARDOWN(handed_over)
+{
+	sharers_free(&self->sh);
+	for (unsigned int n = 0; n < SUCCESSORS; n++)
+		if (self->next[n])
+			vm_free(self->next[n]);
+}
+
+/* How many clients the dump shows without their eventfds. */
+static unsigned int shut_out(void)
+{
+	unsigned int nr, found = 0;
+	struct vlpi_broker_client *all = broker_dump(&nr);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		bool out = all[i].flags & VLPI_BROKER_CLIENT_SHUT_OUT;
+
+		found += out && all[i].state == VLPI_BROKER_IDLE && !all[i].host_irq;
+	}
+	free(all);
+	return found;
+}
+
+static void hand_over(struct sharers *sh, struct vm *from, struct vm *to)
+{
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		vm_irqfd(from, sh->src[i]->eventfd, SHARED_GSI + i, KVM_IRQFD_FLAG_DEASSIGN);
+		pretend(sh->src[i], to, SHARED_GSI + i);
+	}
+}
+
+/* Refused before anything of ours is asked, and taken when it is free. */
+static void assign_when_free(struct sharers *sh, struct vm *from, struct vm *to)
+{
+	hand_over(sh, from, to);
+	if (!assign_to_successor(sh, to))
+		die("VM %s is refused an eventfd that is free", to->name);
+	await_effects();
+}
+
+FAILS_ON_STOCK("handed_over.from_one_to_the_next", "6.1");
+VM_TEST_F(handed_over, from_one_to_the_next, "H38 P3 P6")
+{
+	struct sharers *sh = &self->sh;
+	struct vm *vm = sh->vm;
+
+	if (!self->refused && broker_loaded())
+		EXPECT_EQ(SUCCESSORS * sh->nr, shut_out());
+	for (unsigned int n = 0; n < SUCCESSORS; n++) {
+		if (self->refused)
+			assign_when_free(sh, vm, self->next[n]);
+		else
+			hand_over(sh, vm, self->next[n]);
+		vm = self->next[n];
+		EXPECT_PLACED("handed over to the %s", vm->name);
+		if (!self->refused && broker_loaded())
+			EXPECT_EQ((SUCCESSORS - 1 - n) * sh->nr, shut_out());
+		await_effects();
+		/* On 5.10 all irqfds of an eventfd hear its signals. */
+		if (n + 1 == SUCCESSORS || !kernel_before(6, 1))
+			EXPECT_SOURCES("handed over to the %s", vm->name);
+	}
+	sources_deassign(vm);
+	EXPECT_SOURCES("all have left");
+}
+
+/* The one whose turn would have been next gives it up. */
+VM_TEST_F(handed_over, past_one_that_has_left, "H38 P3 P6")
+{
+	struct sharers *sh = &self->sh;
+
+	if (self->refused)
+		SKIP(return, "this KVM refuses the irqfd");
+	if (!broker_loaded())
+		SKIP(return, "nobody's turn comes without the module");
+	for (unsigned int i = 0; i < sh->nr; i++)
+		vm_irqfd(self->next[i], sh->src[i]->eventfd, SHARED_GSI + i,
+			 KVM_IRQFD_FLAG_DEASSIGN);
+	EXPECT_EQ((SUCCESSORS - 1) * sh->nr, shut_out());
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		vm_irqfd(sh->vm, sh->src[i]->eventfd, SHARED_GSI + i, KVM_IRQFD_FLAG_DEASSIGN);
+		pretend(sh->src[i], self->next[!i], SHARED_GSI + i);
+	}
+	EXPECT_PLACED("one for each");
+	EXPECT_EQ(0, shut_out());
+	await_effects();
+	EXPECT_SOURCES("one for each");
+}
+
+/* The old VM ends with its irqfds in place. */
+VM_TEST_F(handed_over, by_one_that_ends, "H38 P3 P4")
+{
+	struct sharers *sh = &self->sh;
+
+	if (self->refused)
+		SKIP(return, "this KVM refuses the irqfd");
+	if (!broker_loaded())
+		SKIP(return, "nobody's turn comes without the module");
+	for (unsigned int i = 0; i < sh->nr; i++)
+		sh->src[i]->vm = NULL;
+	vm_free(sh->vm);
+	sh->vm = NULL;
+	/* Their turn may have come by now, or not. */
+	for (unsigned int i = 0; i < sh->nr; i++) {
+		pretend(sh->src[i], self->next[0], SHARED_GSI + i);
+		vm_irqfd(self->next[1], sh->src[i]->eventfd, SHARED_GSI + i,
+			 KVM_IRQFD_FLAG_DEASSIGN);
+	}
+	EXPECT_PLACED("to the one that is left");
+	await_effects();
+	EXPECT_SOURCES("to the one that is left");
 }
 
 TEST_MAIN

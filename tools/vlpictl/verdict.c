@@ -28,6 +28,10 @@ const struct attention attention[NR_ATT] = {
 		"clients that could not be taken over at load, and work in software",
 		"deassign and assign their irqfds anew (re-plug the devices), or restart their VMs "
 		"(NOTE in: vlpictl dump)", false, false },
+	[ATT_SHUT_OUT] = { "shut-out",
+		"clients whose eventfd another VM still has, and that work in software",
+		"nothing, if it lets go of them soon: then they are connected by themselves; else end "
+		"that VM", false, true },
 	[ATT_UNMAPPABLE] = { "unmappable",
 		"clients that KVM or the hardware turned down",
 		"see ERROR in: vlpictl dump", false, false },
@@ -47,6 +51,7 @@ static void add_slot(uint64_t sum[NR_SUMS], uint64_t count[NR_ATT],
 		sum[SUM_REASSIGN] += !!(c->flags & VLPI_BROKER_CLIENT_REASSIGN);
 		sum[SUM_SIGNALS] += c->signals;
 		sum[SUM_INJECTIONS] += c->injections;
+		count[ATT_SHUT_OUT] += !!(c->flags & VLPI_BROKER_CLIENT_SHUT_OUT);
 		count[ATT_UNMAPPABLE] += c->state == VLPI_BROKER_UNMAPPABLE;
 		count[ATT_MISMATCH] += client_mismatch(c);
 	}

@@ -102,6 +102,8 @@ enum vlpi_broker_state {
 #define VLPI_BROKER_CLIENT_INLINE	(1U << 2)
 /* Something has happened in its VM that is not dealt with yet: the state may change in a moment. */
 #define VLPI_BROKER_CLIENT_UNSETTLED	(1U << 3)
+/* Another VM's irqfd still has its eventfd: no producer connects with this one until that goes. */
+#define VLPI_BROKER_CLIENT_SHUT_OUT	(1U << 4)
 
 /**
  * struct vlpi_broker_client - one irqfd and its host IRQ

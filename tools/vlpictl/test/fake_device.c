@@ -96,6 +96,9 @@ static void attention(void)
 	add(2, 8204, VLPI_BROKER_WAITER, 1)->flags |= VLPI_BROKER_CLIENT_REASSIGN;
 	add(2, 8205, VLPI_BROKER_WAITER, 1);
 	add(2, 8206, 99, 0);
+	c = add(2, 8207, VLPI_BROKER_IDLE, 0);
+	c->host_irq = 0;
+	c->flags |= VLPI_BROKER_CLIENT_SHUT_OUT;
 	info.nr_reassign = 2;
 	info.nr_dead_strays = 3;
 }

@@ -134,6 +134,7 @@ suite() {
 	v attention
 	expect "dead strays: reboot" 0 out '^attention: host IRQs .* is gone: 3; reboot the host'
 	expect "reassign: what to do" 0 out '^attention: clients that could not be taken over .*: 2; deassign and assign their irqfds anew'
+	expect "an eventfd that another VM has is seen" 0 out '^attention: clients whose eventfd another VM .*: 1; nothing, if '
 	expect "a second forwarded IRQ is seen" 0 out '^attention: vLPIs with more than one host IRQ .*: 1; '
 	expect "waiters without a holder are seen" 0 out '^attention: vLPIs with waiters and no holder: 1; '
 	expect "unmappable clients are seen" 0 out '^attention: clients that KVM or the hardware turned down: 3; '
@@ -142,7 +143,7 @@ suite() {
 	tap $? "the verdict is the first line, and not ok"
 	v attention -J
 	json "attention in JSON" \
-		'd["verdict"] == "attention" and {a["code"]: a["count"] for a in d["attention"]} == {"double-map": 1, "dead-strays": 3, "mismatch": 1, "no-holder": 1, "reassign": 2, "unmappable": 3}'
+		'd["verdict"] == "attention" and {a["code"]: a["count"] for a in d["attention"]} == {"double-map": 1, "dead-strays": 3, "mismatch": 1, "no-holder": 1, "reassign": 2, "shut-out": 1, "unmappable": 3}'
 
 	# dump: order, absent values, filters
 	v two-vms dump -r -o VM,VINTID,STATE,POS,ID
@@ -170,6 +171,7 @@ suite() {
 		waiter 64 no 34 8 - reassign
 		waiter 65 no 35 8 - -
 		state-99 66 no 36 8 - -
+		idle - no 37 8 - shut-out
 	END
 	v attention dump --vintid 0x2001 -r -n -o VM,POS,FWD,NOTE
 	same "dump --vintid (hex), a forwarded waiter is noted" <<-'END'
