@@ -44,6 +44,7 @@ struct command {
 	int usage_status;
 };
 
-extern const struct command status_command, dump_command, events_command, check_command;
+extern const struct command status_command, dump_command, events_command, check_command,
+	metrics_command;
 
 #endif

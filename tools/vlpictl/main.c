@@ -10,13 +10,14 @@
  *
  *	main.c				the way of a subcommand
  *	status.c, dump.c, events.c	what each of them reads, and its columns
- *	check.c				one line for monitoring
+ *	check.c, metrics.c		one line for monitoring; numbers for Prometheus
  *	verdict.c			what the module's answer means
  *	ask.c				the module's answers, checked
  *	device.c			the calls that reach the kernel
  *	table.c				rows and columns, and the options about them
  *	json.c				the JSON of it all
  *	text.c				the ABI's numbers and bytes as text
+ *	replace_file.c			a file that is replaced at once
  *	complain.c			what goes to standard error
  */
 #include <errno.h>
@@ -38,6 +39,7 @@ static const struct command *const commands[] = {
 	&dump_command,
 	&events_command,
 	&check_command,
+	&metrics_command,
 };
 
 static const struct command *find_command(const char *name)
