@@ -51,6 +51,6 @@ struct command {
 };
 
 extern const struct command status_command, dump_command, events_command, check_command,
-	metrics_command, preflight_command;
+	metrics_command, preflight_command, report_command;
 
 #endif

@@ -10,6 +10,7 @@
  *
  *	main.c				the way of a subcommand
  *	status.c, dump.c, events.c	what each of them reads, and its columns
+ *	report.c			a tarball for a bug report
  *	check.c, metrics.c		one line for monitoring; numbers for Prometheus
  *	preflight.c			the host, before anything is loaded
  *	verdict.c			what the module's answer means
@@ -37,6 +38,7 @@ static const struct command *const commands[] = {
 	&check_command,
 	&metrics_command,
 	&preflight_command,
+	&report_command,
 };
 
 static const struct command *find_command(const char *name)

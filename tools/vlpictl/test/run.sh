@@ -3,7 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
-# VLPICTL_PARTS="check metrics preflight" runs these parts only, and builds the first way only.
+# VLPICTL_PARTS="check metrics preflight report" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -14,7 +14,7 @@ unset VLPICTL_FAKE
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 nr=0 failed=0 skipped=0 run=
-PARTS="check metrics preflight"
+PARTS="check metrics preflight report"
 
 tap() { # RESULT NAME
 	nr=$((nr + 1))
@@ -102,6 +102,7 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/preflight.sh"
 # shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/report.sh"
 
 suite() {
 	json_writer
@@ -469,6 +470,7 @@ fi
 suite
 kind=contrib
 contrib_metrics
+contrib_report
 
 if command -v valgrind >/dev/null; then
 	kind=valgrind
