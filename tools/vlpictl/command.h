@@ -8,6 +8,12 @@
 #include "json.h"
 #include "table.h"
 
+/*
+ * Version of every JSON object that vlpictl prints, its "format" member. Raised when a member goes
+ * away or changes its meaning; a new member doesn't raise it.
+ */
+#define JSON_FORMAT	1
+
 /* The man page promises these. */
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
 
@@ -44,6 +50,7 @@ struct command {
 	int usage_status;
 };
 
-extern const struct command status_command, dump_command, events_command, check_command;
+extern const struct command status_command, dump_command, events_command, check_command,
+	metrics_command, preflight_command, report_command;
 
 #endif

@@ -29,3 +29,15 @@ const char *complain_quietly(void)
 	quiet = true;
 	return kept;
 }
+
+void complain_drop(void)
+{
+	kept[0] = '\0';
+}
+
+void complain_aloud(void)
+{
+	quiet = false;
+	if (kept[0])
+		complain("%s", kept);
+}

@@ -11,5 +11,9 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * their own. Returns where the last complaint is kept, "" before there is one.
  */
 const char *complain_quietly(void);
+/* Forget what is kept. */
+void complain_drop(void);
+/* Print what is kept, and what is complained of from now on. */
+void complain_aloud(void);
 
 #endif

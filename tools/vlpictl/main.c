@@ -10,13 +10,17 @@
  *
  *	main.c				the way of a subcommand
  *	status.c, dump.c, events.c	what each of them reads, and its columns
- *	check.c				one line for monitoring
+ *	report.c			a tarball for a bug report
+ *	check.c, metrics.c		one line for monitoring; numbers for Prometheus
+ *	preflight.c			the host, before anything is loaded
  *	verdict.c			what the module's answer means
  *	ask.c				the module's answers, checked
  *	device.c			the calls that reach the kernel
  *	table.c				rows and columns, and the options about them
  *	json.c				the JSON of it all
  *	text.c				the ABI's numbers and bytes as text
+ *	host.c				files of the host, and its log
+ *	replace_file.c			a file that is replaced at once
  *	complain.c			what goes to standard error
  */
 #include <errno.h>
@@ -27,17 +31,14 @@
 #include "command.h"
 #include "complain.h"
 
-/*
- * Version of every JSON object that vlpictl prints, its "format" member. Raised when a member goes
- * away or changes its meaning; a new member doesn't raise it.
- */
-#define JSON_FORMAT	1
-
 static const struct command *const commands[] = {
 	&status_command,
 	&dump_command,
 	&events_command,
 	&check_command,
+	&metrics_command,
+	&preflight_command,
+	&report_command,
 };
 
 static const struct command *find_command(const char *name)
@@ -130,7 +131,9 @@ static int show(const struct command *cmd, struct output *out)
 	ask_close(fd);
 	if (!ret)
 		ret = print(cmd, out, &rows);
-	return ret ? EXIT_FAILED : EXIT_OK;
+	if (ret)
+		return EXIT_FAILED;
+	return EXIT_OK;
 }
 
 static int run(const struct command *cmd, int argc, char *argv[])

@@ -3,7 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
-# VLPICTL_PARTS="check metrics" runs these parts only, and builds the first way only.
+# VLPICTL_PARTS="check metrics preflight report" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -14,7 +14,7 @@ unset VLPICTL_FAKE
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 nr=0 failed=0 skipped=0 run=
-PARTS="check"
+PARTS="check metrics preflight report"
 
 tap() { # RESULT NAME
 	nr=$((nr + 1))
@@ -97,6 +97,12 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/check.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/metrics.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/preflight.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/report.sh"
 
 suite() {
 	json_writer
@@ -334,7 +340,7 @@ suite() {
 		v enoent $a
 		expect "$a: wrong usage is told before the module is asked" 2 out -
 	done
-	for a in help -h --help 'help help' 'help dump' 'help status' 'help events' 'help check' 'dump -h' 'events -h' 'status --help'; do
+	for a in help -h --help 'help help' 'help dump' 'help status' 'help events' 'help check' 'help metrics' 'dump -h' 'events -h' 'status --help'; do
 		# shellcheck disable=SC2086
 		v enoent $a
 		expect "$a needs no module" 0 out '^Usage: vlpictl'
@@ -459,15 +465,19 @@ fi
 if [ -n "${VLPICTL_PARTS:-}" ]; then
 	for part in $VLPICTL_PARTS; do
 		"part_$part"
+		! command -v "contrib_$part" >/dev/null || "contrib_$part"
 	done
 	finish
 fi
 suite
+kind=contrib
+contrib_metrics
+contrib_report
 
 if command -v valgrind >/dev/null; then
 	kind=valgrind
 	run="valgrind -q --error-exitcode=99 --leak-check=full"
-	for t in 'two-vms status' 'attention dump' 'events' 'event-many events -f' 'event-part events' 'attention check' 'stays check' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
+	for t in 'two-vms status' 'attention dump' 'events' 'event-many events -f' 'event-part events' 'attention check' 'stays check' 'garbage metrics' 'enomem metrics' 'garbage dump -J' 'change-always dump -r' 'stuck dump' 'empty -J'; do
 		# shellcheck disable=SC2086
 		v $t
 		[ $status != 99 ] && ! grep -q '^==' "$tmp/err"
