@@ -358,8 +358,8 @@ void guest_begin_cmds(struct vm *vm, const struct its_cmd *cmds, unsigned int nr
 		die("%u commands, %u at once, do not fill the queue", nr, at_once);
 	for (unsigned int i = 0; i < GUEST_CMDS; i++)
 		queue[(first / sizeof(*queue) + i) % GUEST_CMDS] = cmds[i % nr];
-	begin_writing(vm, (uint64_t[]){ cwriter, 8, (first + step) % GUEST_CMD_QUEUE_SIZE, step,
-					GUEST_CMD_QUEUE_SIZE });
+	first = (first + step) % GUEST_CMD_QUEUE_SIZE;
+	begin_writing(vm, (uint64_t[]){ cwriter, 8, first, step, GUEST_CMD_QUEUE_SIZE });
 }
 
 void guest_begin_its_off_and_on(struct vm *vm)
