@@ -179,6 +179,8 @@ int bypass_register(struct vb_proxy *proxy)
 
 #define PREPARED_BITS	6
 
+static struct hook_set register_set;
+
 static DEFINE_RAW_SPINLOCK(prepared_lock); /* covers all */
 static struct hlist_head all_prepared[1 << PREPARED_BITS];
 
@@ -201,6 +203,7 @@ void bypass_prepare(struct bypass_prepared *prepared, struct vm *vm)
 	prepared->task = current;
 	prepared->vm = vm;
 	prepared->inject = false;
+	prepared->missed = READ_ONCE(register_set.installed);
 	prepared->proxy = proxy_new(vm);
 	raw_spin_lock_irqsave(&prepared_lock, flags);
 	hlist_add_head(&prepared->node, prepared_of(current));
@@ -298,6 +301,7 @@ static int register_kvm_consumer(struct kvm_kernel_irqfd *irqfd)
 
 	if (!prepared)
 		return 0;
+	prepared->missed = false;
 	if (!prepared->proxy) {
 		pr_warn_ratelimited("no memory for an irqfd of process %d: it works in software for now\n",
 				    task_tgid_nr(current));

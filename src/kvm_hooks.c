@@ -162,8 +162,13 @@ static int irqfd(struct kvm *kvm, struct kvm_irqfd *args)
 	if (vm && assigns)
 		bypass_prepare(&prepared, vm);
 	ret = hook_real(real.irqfd, (*real.irqfd)(kvm, args));
-	if (vm && assigns)
+	if (vm && assigns) {
 		bypass_done(&prepared);
+		if (!ret && prepared.missed) {
+			pr_warn_once("irq_bypass_register_consumer() is called past this module: its callers are found afterwards; see who traces or patches it\n");
+			vm_take_over(vm);
+		}
+	}
 	if (vm) {
 		vm_wait_settled(vm);
 		vm_put(vm);
