@@ -179,8 +179,6 @@ int bypass_register(struct vb_proxy *proxy)
 
 #define PREPARED_BITS	6
 
-static struct hook_set register_set;
-
 static DEFINE_RAW_SPINLOCK(prepared_lock); /* covers all */
 static struct hlist_head all_prepared[1 << PREPARED_BITS];
 
@@ -203,7 +201,7 @@ void bypass_prepare(struct bypass_prepared *prepared, struct vm *vm)
 	prepared->task = current;
 	prepared->vm = vm;
 	prepared->inject = false;
-	prepared->missed = READ_ONCE(register_set.installed);
+	prepared->missed = true;
 	prepared->proxy = proxy_new(vm);
 	raw_spin_lock_irqsave(&prepared_lock, flags);
 	hlist_add_head(&prepared->node, prepared_of(current));
@@ -418,6 +416,19 @@ int bypass_init(void)
 	if (ret)
 		bypass_remove_hooks();
 	return ret;
+}
+
+/**
+ * bypass_is_hooked - are consumers that KVM registers replaced?
+ *
+ * Until then an irqfd is KVM's alone. It is taken over when all hooks are in place.
+ *
+ * Context: any.
+ * Return: whether bypass_init() has come so far.
+ */
+bool bypass_is_hooked(void)
+{
+	return READ_ONCE(register_set.installed);
 }
 
 /**

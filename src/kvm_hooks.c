@@ -151,7 +151,7 @@ static void del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_pro
 static int irqfd(struct kvm *kvm, struct kvm_irqfd *args)
 {
 	struct bypass_prepared prepared;
-	bool assigns = !(args->flags & KVM_IRQFD_FLAG_DEASSIGN);
+	bool assigns = !(args->flags & KVM_IRQFD_FLAG_DEASSIGN) && bypass_is_hooked();
 	struct vm *vm;
 	int ret;
 
