@@ -27,7 +27,7 @@ struct hook {
  * @hooks: the functions and their replacements; their order means nothing.
  * @nr: how many.
  * @ops: ftrace's; private to hook.c.
- * @installed: whether @ops is registered; private to hook.c.
+ * @installed: whether @ops is registered; set by hook.c.
  */
 struct hook_set {
 	const struct hook *hooks;

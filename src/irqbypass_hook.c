@@ -317,6 +317,7 @@ void bypass_prepare(struct bypass_prepared *prepared, struct vm *vm)
 	prepared->task = current;
 	prepared->vm = vm;
 	prepared->inject = false;
+	prepared->missed = true;
 	prepared->proxy = proxy_new(vm);
 	raw_spin_lock_irqsave(&prepared_lock, flags);
 	hlist_add_head(&prepared->node, prepared_of(current));
@@ -414,6 +415,7 @@ static int register_kvm_consumer(struct kvm_kernel_irqfd *irqfd)
 
 	if (!prepared)
 		return 0;
+	prepared->missed = false;
 	if (!prepared->proxy) {
 		pr_warn_ratelimited("no memory for an irqfd of process %d: it works in software for now\n",
 				    task_tgid_nr(current));
@@ -530,6 +532,19 @@ int bypass_init(void)
 	if (ret)
 		bypass_remove_hooks();
 	return ret;
+}
+
+/**
+ * bypass_is_hooked - are consumers that KVM registers replaced?
+ *
+ * Until then an irqfd is KVM's alone. It is taken over when all hooks are in place.
+ *
+ * Context: any.
+ * Return: whether bypass_init() has come so far.
+ */
+bool bypass_is_hooked(void)
+{
+	return READ_ONCE(register_set.installed);
 }
 
 /**

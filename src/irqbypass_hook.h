@@ -18,6 +18,7 @@ struct vm;
  * @vm: that it is assigned to.
  * @proxy: NULL without memory, or when it was used.
  * @inject: KVM has queued an injection for an irqfd of the VM that had no proxy yet.
+ * @missed: KVM has not come to register the irqfd.
  */
 struct bypass_prepared {
 	struct hlist_node node;
@@ -25,10 +26,12 @@ struct bypass_prepared {
 	struct vm *vm;
 	struct vb_proxy *proxy;
 	bool inject;
+	bool missed;
 };
 
 int bypass_init(void);
 void bypass_remove_hooks(void);
+bool bypass_is_hooked(void);
 
 void bypass_prepare(struct bypass_prepared *prepared, struct vm *vm);
 void bypass_done(struct bypass_prepared *prepared);

@@ -617,6 +617,35 @@ void shim_wait_until_free(struct vb_client *client)
 		usleep_range(10, 100);
 }
 
+/* The gate or the watch was not asked. */
+static bool hook_is_bypassed;
+
+static void say_bypassed(const char *function)
+{
+	if (!xchg(&hook_is_bypassed, true))
+		pr_err("%s() is called past this module: no other host IRQ is injected directly any more; see who traces or patches it\n",
+		       function);
+}
+
+/*
+ * Unmap what KVM has not. The watch tells the book of each unmap. It has not been asked where the
+ * irqchip knows the host IRQ no more: its driver has freed it, or, if that @was_forwarded a moment
+ * ago, our hook is bypassed.
+ */
+static void unmap_rest(struct vb_client *client, u32 host_irq, bool was_forwarded)
+{
+	struct vb_client *told;
+
+	if (shim_is_forwarded(host_irq))
+		(*real.unmap_vlpi)(host_irq);
+	if (!READ_ONCE(client->mapped))
+		return;
+	if (was_forwarded)
+		say_bypassed("its_unmap_vlpi");
+	broker_unmap_begin(host_irq, current, &told);
+	broker_unmap_end(told);
+}
+
 /* Where KVM unmaps by the guest's tables: the same, on the LPI that is mapped. */
 static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 {
@@ -637,7 +666,7 @@ static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 			ret = SHIM_FORCED | SHIM_REPAIRED;
 		if (!shim_correct_kvm(kvm, client->mapped_vintid, host_irq))
 			ret = SHIM_FORCED;
-		(*real.unmap_vlpi)(host_irq);
+		unmap_rest(client, host_irq, shim_is_forwarded(host_irq));
 	}
 	mutex_unlock(&its->its_lock);
 	return ret;
@@ -649,18 +678,20 @@ static int revoke_by_host_irq(struct vb_client *client, u32 host_irq)
 	struct irq_bypass_producer prod = { .irq = host_irq };
 	struct kvm *kvm = kvm_of(client);
 	struct kvm_kernel_irqfd irqfd;
+	bool was_forwarded;
 	int ret = 0;
 
 	route_to_irqfd(&irqfd, kvm, &proxy_of(client)->granted);
 	/* A map that has passed the gate is marked after it: KVM would not find it before. */
 	shim_wait_until_free(client);
+	was_forwarded = shim_is_forwarded(host_irq);
 	pass_irq_lock(kvm, client->mapped_vintid);
 	hook_real(real.del_producer, (*real.del_producer)(&irqfd.consumer, &prod));
 	if (shim_correct_kvm(kvm, client->mapped_vintid, host_irq))
 		ret |= SHIM_REPAIRED;
 	if (READ_ONCE(client->mapped)) {
 		ret |= SHIM_FORCED;
-		(*real.unmap_vlpi)(host_irq);
+		unmap_rest(client, host_irq, was_forwarded);
 	}
 	return ret;
 }
@@ -754,9 +785,6 @@ int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host
 	return ret;
 }
 
-/* A host IRQ was mapped, and the gate was not asked. */
-static bool gate_is_bypassed;
-
 /* --- granting -------------------------------------------------------------------------------- */
 
 /**
@@ -811,7 +839,7 @@ int shim_grant(struct vb_client *client, u32 host_irq)
 	struct kvm_kernel_irqfd irqfd;
 	int ret;
 
-	if (READ_ONCE(gate_is_bypassed))
+	if (READ_ONCE(hook_is_bypassed))
 		return -EPERM;
 	route_to_irqfd(&irqfd, kvm, &proxy_of(client)->granted);
 	ret = (*real.add_producer)(&irqfd.consumer, &prod);
@@ -823,8 +851,7 @@ int shim_grant(struct vb_client *client, u32 host_irq)
 	/* It may have been unmapped again by now. */
 	shim_wait_until_free(client);
 	if (shim_is_forwarded(host_irq) && !READ_ONCE(client->mapped)) {
-		WRITE_ONCE(gate_is_bypassed, true);
-		pr_err("its_map_vlpi() is called past this module: nothing is injected directly any more; see who traces or patches it\n");
+		say_bypassed("its_map_vlpi");
 		shim_unmap_for_kvm(kvm, NULL, host_irq);
 		return -EPERM;
 	}

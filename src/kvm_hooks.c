@@ -155,7 +155,7 @@ static void del_producer(struct irq_bypass_consumer *cons, struct irq_bypass_pro
 static int irqfd(struct kvm *kvm, struct kvm_irqfd *args)
 {
 	struct bypass_prepared prepared;
-	bool assigns = !(args->flags & KVM_IRQFD_FLAG_DEASSIGN);
+	bool assigns = !(args->flags & KVM_IRQFD_FLAG_DEASSIGN) && bypass_is_hooked();
 	struct vm *vm;
 	int ret;
 
@@ -166,8 +166,13 @@ static int irqfd(struct kvm *kvm, struct kvm_irqfd *args)
 	if (vm && assigns)
 		bypass_prepare(&prepared, vm);
 	ret = hook_real(real.irqfd, (*real.irqfd)(kvm, args));
-	if (vm && assigns)
+	if (vm && assigns) {
 		bypass_done(&prepared);
+		if (!ret && prepared.missed) {
+			pr_warn_once("irq_bypass_register_consumer() is called past this module: its callers are found afterwards; see who traces or patches it\n");
+			vm_take_over(vm);
+		}
+	}
 	if (vm) {
 		vm_wait_settled(vm);
 		vm_put(vm);

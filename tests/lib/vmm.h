@@ -6,9 +6,9 @@
  * A section below is a file of lib/, from the bottom up: util.c has ends and waits, vm.c the VM as
  * its VMM sees it, guest_ops.c what its guest is told to do, source.c the devices that raise
  * interrupts, verdict.c how an interrupt went, module.c the module and its character device,
- * sharers.c the scenario most tests begin with, child.c a VMM to be killed, call.c calls that may
- * not come back, page_file.c and stick.c a VM whose its_lock is held for ever, cgroup.c groups of
- * processes and what is done to them, pulse.c how long a call takes.
+ * hooked.c what is redirected, sharers.c the scenario most tests begin with, child.c a VMM to be
+ * killed, call.c calls that may not come back, page_file.c and stick.c a VM whose its_lock is held
+ * for ever, cgroup.c groups of processes and what is done to them, pulse.c how long a call takes.
  *
  * What a test cannot go on without (a failed ioctl, a guest that has crashed, a wait that has
  * reached its bound) ends the test with a message, through die(); so these functions return
@@ -557,6 +557,21 @@ struct looking {
 void looking_start(struct looking *l);
 /* May be called again, and of one that never began if it is zero. */
 void looking_stop(struct looking *l);
+
+/* ---- hooked.c: which kernel functions are redirected ----------------------------------------- */
+
+#define MAX_HOOKED		32
+#define HOOKED_NAME		64
+
+struct hooked {
+	char name[MAX_HOOKED][HOOKED_NAME];
+	unsigned int nr;
+};
+
+/* By this module or another one, or a live patch. */
+void hooked_find(struct hooked *h);
+/* -1 if it is not among them. */
+int hooked_index(const struct hooked *h, const char *name);
 
 /* ---- sharers.c: the scenario most tests begin with ------------------------------------------ */
 

@@ -3,7 +3,7 @@
 // Hazard: H32
 // Kernel: 7.3
 // Red: probed -r probed.kretprobe.while_loaded
-// Lab: --oops-panic --timeout 150
+// Lab: --helpers --oops-panic --timeout 150
 // Why-red: log
 // Says: kernel stack overflow
 
