@@ -296,9 +296,19 @@ void shim_note_producer(struct vb_proxy *proxy, u32 host_irq)
 	rcu_read_unlock();
 }
 
-/* Its driver may have freed it before its producer leaves, and another may have its number now. */
-static bool is_the_same_irq(struct vb_proxy *proxy, u32 host_irq)
+/**
+ * shim_is_its_irq - is this still the interrupt with which a client's producer came?
+ * @client: with a producer.
+ * @host_irq: of it.
+ *
+ * Its driver may have freed it before the producer leaves, and another may have its number now.
+ *
+ * Context: any.
+ * Return: whether it is.
+ */
+bool shim_is_its_irq(struct vb_client *client, u32 host_irq)
 {
+	struct vb_proxy *proxy = proxy_of(client);
 	const struct irq_data *data;
 	bool same;
 
@@ -720,7 +730,7 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 	u32 vintid_now;
 	int ret;
 
-	if (!is_the_same_irq(proxy, host_irq))
+	if (!shim_is_its_irq(client, host_irq))
 		return -ESTALE;
 	/* The irqchip would only move that mapping to another vPE. */
 	if (shim_is_forwarded(host_irq))

@@ -35,6 +35,7 @@ bool shim_is_stuck(struct kvm_kernel_irqfd *irqfd);
 
 /* For the hooks, and for what was there before the module. */
 bool shim_is_answered_by_its(u32 host_irq);
+bool shim_is_its_irq(struct vb_client *client, u32 host_irq);
 bool shim_is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map);
 bool shim_get_vlpi(u32 host_irq, struct its_vlpi_map *map);
 bool shim_correct_kvm(struct kvm *kvm, u32 vintid, u32 host_irq);

@@ -86,7 +86,11 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 					       arch.vgic_cpu.vgic_v3.its_vpe),
 				  shim_is_forwarded_to(host_irq, map), &client);
 	if (!ret) {
-		ret = hook_real(real.map_vlpi, (*real.map_vlpi)(host_irq, map));
+		/* Its driver may have freed it since the grant began. */
+		if (client && !shim_is_its_irq(client, host_irq))
+			ret = -ESTALE;
+		else
+			ret = hook_real(real.map_vlpi, (*real.map_vlpi)(host_irq, map));
 		broker_gate_done(client, ret);
 	}
 	if (vm)
