@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module is loaded when VMs run and irqfds are assigned already (H25): what stock KVM has
- * mapped is taken over and cured, and no edge is lost.
+ * mapped is taken over and cured, and no edge is lost; and marks of KVM's that were stale by then
+ * are corrected (H34).
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -134,6 +135,50 @@ VM_TEST_F(late, loses_no_edge, "H25")
 	EXPECT_EQ(before, guest_count(sh->vm, SHARED_INTID));
 	guest_enable(sh->vm, SHARED_INTID, true);
 	wait_for(guest_count(sh->vm, SHARED_INTID) > before, "the edge that was pending at the load");
+}
+
+#define OTHER_EVENT		(SHARED_EVENT + 1)
+
+/*
+ * The guest has mapped two events to one LPI, and discarded the first: up to 6.12 KVM unmaps the
+ * host IRQ that it has marked, and keeps the mark while the other event leads there. By that mark
+ * an MSI raises the host IRQ, which is a physical interrupt again; its handler signals the irqfd,
+ * which leads to that LPI by now, too, and so on without end.
+ */
+VM_TEST_F(late, corrects_stale_marks, "H34 P3")
+{
+	struct sharers *sh = &self->sh;
+	struct vm *vm = sh->vm;
+	long long handled[2];
+	uint64_t before;
+	int klog;
+
+	guest_map(vm, SHARED_DEVID, OTHER_EVENT, SHARED_INTID, 0);
+	if (try_signal_msi(vm, SHARED_DEVID, OTHER_EVENT) <= 0)
+		SKIP(return, "this kernel maps an LPI once, and leaves no such mark");
+	await_effects();
+	sharers_assign(sh, 0);
+	vm_route_msi(vm, SHARED_GSI + 1, SHARED_DEVID, OTHER_EVENT);
+	sharers_assign(sh, 1);
+	await_effects();
+	guest_discard(vm, SHARED_DEVID, SHARED_EVENT);
+	vm_route_msi(vm, SHARED_GSI, SHARED_DEVID, OTHER_EVENT);
+	klog = klog_open();
+	ASSERT_EQ(0, broker_load());
+	EXPECT_PLACED("loaded with a stale mark");
+	await_effects();
+	for (unsigned int i = 0; i < 2; i++)
+		handled[i] = host_irq_count(sh->src[i]->irq_name);
+	before = sharers_count(sh);
+	EXPECT_LT(0, try_signal_msi(vm, SHARED_DEVID, OTHER_EVENT));
+	EXPECT_TRUE(sharers_takes(sh, before));
+	await_effects();
+	for (unsigned int i = 0; i < 2; i++)
+		EXPECT_EQ(handled[i], host_irq_count(sh->src[i]->irq_name));
+	EXPECT_SOURCES("loaded with a stale mark");
+	sharers_deassign_all(sh);
+	EXPECT_SOURCES("all have left");
+	EXPECT_EQ(0, klog_count(klog, "cut here"));
 }
 
 TEST_MAIN
