@@ -5,7 +5,7 @@
 // Red: in_flight -r in_flight.producer.past_the_gate
 // Lab: --helpers
 // Why-red: tap
-// Says: it has left while it was being mapped
+// Says: it is over, or waits
 // Places: 2
 
 @@
