@@ -24,6 +24,7 @@ help:
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/run/check-matrix --help'
 	@echo '  make check-debug  under KASAN, lockdep, kmemleak, KCSAN ..., on kernels built for it: hours'
 	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker: an hour and a half'
+	@echo "  make check-selftests  KVM's own selftests on 7.3, with the module as without it: half an hour"
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
@@ -75,6 +76,10 @@ check-debug: python
 .PHONY: check-qemu
 check-qemu: python
 	tests/run/check-qemu
+
+.PHONY: check-selftests
+check-selftests: python
+	tests/run/check-selftests
 
 .PHONY: unit
 unit:

@@ -148,6 +148,22 @@ build_vdpa() {
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc "VDPA_MODULES=${lacking[*]}" modules
 }
 
+# KVM's own selftests, those that are named: one that is in a directory goes without it. The Makefile of the selftests
+# links for a shared libc.
+build_selftests() { # PROGRAM...
+	say "building KVM's selftests of $KPKG"
+	mkdir -p "$ROOT$BUILD/linux" "$ROOT$BUILD/selftests"
+	cp -a "$SELFTESTS_SOURCE/." "$ROOT$BUILD/linux"
+	cat >"$ROOT$BUILD/linux/build" <<-END
+		#!/bin/sh -e
+		make -s -j\$(nproc) -C $BUILD/linux/tools/testing/selftests/kvm ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \\
+			OUTPUT=$BUILD/linux/out LDFLAGS='-pthread -static -s' EXTRA_CFLAGS=-w "\$@"
+		cp "\$@" $BUILD/selftests
+	END
+	chmod 755 "$ROOT$BUILD/linux/build"
+	built selftests linux -- "$BUILD/linux/build" "${@/#/$BUILD/linux/out/}"
+}
+
 build_tools() {
 	[[ -d $TREE/tools/vlpictl ]] || return 0
 	say "building vlpictl"
@@ -224,7 +240,7 @@ make_initrd() {
 		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
 			products "$ROOT$BUILD/$d" | xargs -r cp -t "$stage/lib/modules/$KVER/updates"
 	done
-	for d in tests tools; do
+	for d in tests selftests tools; do
 		[[ -z $BUILD || ! -d $ROOT$BUILD/$d ]] ||
 			products "$ROOT$BUILD/$d" | xargs -r cp -t "$stage/tests"
 	done

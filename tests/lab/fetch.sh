@@ -355,6 +355,31 @@ unpack_linux_source() { # DIR
 	done
 }
 
+# KVM's own selftests need these of the source of their kernel; and that kernel's headers for user space, which Debian
+# has of all architectures in one package.
+SELFTESTS_FILES=(scripts/subarch.include arch/arm64/tools tools/{arch/arm64,build,include,lib/rbtree.c,scripts}
+	tools/testing/selftests/{kvm,rseq,cgroup,clone3,lib.mk,kselftest{,_harness}.h})
+
+# Sets SELFTESTS_SOURCE: the selftests of kernel KPKG, which must be known, with all they are built of.
+need_selftests_source() { # SERIES
+	SELFTESTS_SOURCE=$CACHE/selftests-source-$KPKG-$(cksum <<<"${SELFTESTS_FILES[*]}" | cut -d' ' -f1)
+	once "$SELFTESTS_SOURCE" unpack_selftests_source "$1"
+}
+
+unpack_selftests_source() { # SERIES DIR
+	local dir=$2
+	mkdir "$dir/deb"
+	download "$1" "$dir/deb" "linux-source-$1=$KPKG" "linux-libc-dev=$KPKG"
+	say "unpacking KVM's selftests from it (half a minute)"
+	dpkg-deb --fsys-tarfile "$dir"/deb/linux-source-*.deb | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' |
+		xz -d -T0 | tar -x -C "$dir" --strip-components=1 --wildcards "${SELFTESTS_FILES[@]/#/linux-source-*/}"
+	dpkg-deb --fsys-tarfile "$dir"/deb/linux-libc-dev_*.deb |
+		tar -x -C "$dir" ./usr/include/{linux,asm-generic} ./usr/lib/linux/uapi/arm64/asm
+	mv "$dir/usr/lib/linux/uapi/arm64/asm" "$dir/usr/include"
+	rm -r "$dir/usr/lib"
+	rm -r "$dir/deb"
+}
+
 # ---- for a VMM and a guest that nobody here wrote ------------------------------------------------------------------
 
 # Sets VDPA_SOURCE: vDPA's core, vhost_vdpa and vp_vdpa from the source of kernel KPKG, which must be known.
