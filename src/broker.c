@@ -1267,7 +1267,7 @@ void broker_retry(struct vb_vm *vm)
  *
  * Context: any.
  * Return: whether the VM is held now, until broker_is_idle() says that it is not. Where it is not,
- *	its last irqfd has gone, and nothing may be done for it.
+ *	its last irqfd has gone, and nothing may be done for it: it is settled.
  */
 bool broker_begin(struct vb_vm *vm)
 {
@@ -1280,6 +1280,9 @@ bool broker_begin(struct vb_vm *vm)
 		vm->ops->pin(vm);
 	}
 	pinned = vm->pinned;
+	/* There is nothing left to be done. */
+	if (!pinned)
+		WRITE_ONCE(vm->settled, vm->booked);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 	return pinned;
 }

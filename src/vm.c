@@ -396,8 +396,10 @@ static void settle(struct work_struct *work)
 		/* One that is still to be taken over may have no client that holds it. */
 		if (!READ_ONCE(vm->to_take) && broker_is_idle(&vm->book))
 			kvm_put_kvm(vm->kvm);
-	} else if (cancel_delayed_work(&vm->later)) {
-		vm_put(vm);
+	} else {
+		if (cancel_delayed_work(&vm->later))
+			vm_put(vm);
+		wake_up_all(&vm->settled);
 	}
 	vm_put(vm);
 }

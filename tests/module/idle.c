@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * P3: a vLPI with a producer that can be mapped is not idle for more than 100 ms, whatever made it
- * mappable, with no interrupt; and nothing looks for work where there is none.
+ * mappable, with no interrupt; and nothing looks, or waits, for work where there is none.
  *
  * The time is that of the host's clock. It says something about the kernel only where the lab
  * counts instructions (tests/lab/run --icount); elsewhere it is for the eye, and only that the
@@ -169,6 +169,27 @@ VM_TEST_F(idle, after_a_change_of_route, "P3")
 	for (unsigned int i = 0; i < sh->nr; i++)
 		vm_route_msi(sh->vm, SHARED_GSI + i, SHARED_DEVID, SHARED_EVENT);
 	expect_soon(_metadata, sh, since, "the routes are back");
+}
+
+/* KVM_IRQFD waits for a VM to be settled. One that has no irqfd any more is. */
+VM_TEST_F(idle, nobody_waits_for_the_last_to_be_settled, "P7")
+{
+	struct sharers *sh = &self->sh;
+	uint64_t since, us;
+
+	vm_sentinel(sh->vm, false);
+	source_deassign(sh->src[0]);
+	source_deassign(sh->src[1]);
+	since = now_ns();
+	source_deassign(sh->src[2]);
+	us = (now_ns() - since) / 1000;
+	note("the last irqfd is deassigned in %llu us", (unsigned long long)us);
+	if (counts_instructions()) {
+		EXPECT_GE(TOLD_MS * 1000, us) {
+			TH_LOG("it took more than %u ms", TOLD_MS);
+		}
+	}
+	vm_sentinel(sh->vm, true);
 }
 
 /* ---- nothing to do ----------------------------------------------- */

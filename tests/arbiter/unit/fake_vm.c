@@ -251,6 +251,9 @@ static void work(struct fake_book *book)
 	bool blocked;
 
 	if (!broker_begin(&book->book)) {
+		/* KVM_IRQFD, which deassigned the last one, waits for that. */
+		if (book->book.settled != book->book.booked)
+			kernel_bug("VM %c has no irqfd, and is not settled", book->vm->letter);
 		if (book->timer)
 			book_put(book);
 		book->timer = false;
