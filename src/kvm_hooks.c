@@ -15,6 +15,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
 #include <linux/kvm_host.h>
 #include <linux/kvm_irqfd.h>
 #include <linux/sched.h>
@@ -163,6 +164,10 @@ static int irqfd(struct kvm *kvm, struct kvm_irqfd *args)
 	/* KVM lets only the VMM's own threads call this. */
 	vm = assigns ? vm_find_or_new(kvm, task_tgid_nr(current), current->group_leader->comm) :
 		       vm_find(kvm);
+	/* As without memory of KVM's own for it. With no record nobody would come back to it. */
+	ret = PTR_ERR_OR_ZERO(vm);
+	if (ret)
+		goto out;
 	if (vm && assigns)
 		bypass_prepare(&prepared, vm);
 	ret = hook_real(real.irqfd, (*real.irqfd)(kvm, args));
@@ -177,6 +182,7 @@ static int irqfd(struct kvm *kvm, struct kvm_irqfd *args)
 		vm_wait_settled(vm);
 		vm_put(vm);
 	}
+out:
 	hook_put();
 	return ret;
 }

@@ -16,6 +16,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/irq.h>
@@ -25,6 +26,7 @@
 #include <linux/irqchip/arm-gic-v4.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -39,6 +41,8 @@
 
 /* The load waits so long for VMs to be taken over. */
 #define LOAD_WAIT_MS	2000
+/* And so long before it looks again for memory. */
+#define MEMORY_WAIT_MS	20
 
 /* --- the VMs of the host --------------------------------------------------------------------- */
 
@@ -314,6 +318,16 @@ int take_over_vm(struct vm *vm)
 	return READ_ONCE(vm->to_take) ? take_irqfds(vm) : 0;
 }
 
+/*
+ * A VM that nobody takes over would keep what stock KVM has mapped for it, with nothing said of it.
+ * The load can't fail any more, so it waits for memory, unless its caller is killed.
+ */
+static bool wait_for_memory(void)
+{
+	schedule_timeout_killable(msecs_to_jiffies(MEMORY_WAIT_MS));
+	return !fatal_signal_pending(current);
+}
+
 /* Have a VM taken over by its work item. The VM is held for that. Returns its record, or NULL. */
 static struct vm *begin(const struct found_vm *found)
 {
@@ -326,9 +340,12 @@ static struct vm *begin(const struct found_vm *found)
 	if (task)
 		get_task_comm(comm, task);
 	rcu_read_unlock();
-	vm = vm_find_or_new(found->kvm, pid_nr(found->pid), comm);
-	if (vm)
-		vm_take_over(vm);
+	do
+		vm = vm_find_or_new(found->kvm, pid_nr(found->pid), comm);
+	while (IS_ERR(vm) && wait_for_memory());
+	if (IS_ERR_OR_NULL(vm))
+		return NULL;
+	vm_take_over(vm);
 	return vm;
 }
 
@@ -341,13 +358,15 @@ static struct vm *begin(const struct found_vm *found)
  */
 void take_over_all(void)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(LOAD_WAIT_MS), now;
+	unsigned long end, now;
 	struct vm_list list;
 	unsigned int i;
 	struct vm *vm;
 	bool all = true;
 
-	if (get_vms(&list)) {
+	while (get_vms(&list)) {
+		if (wait_for_memory())
+			continue;
 		pr_warn("no memory to look for VMs that are running: reboot their guests\n");
 		broker_set_live(true);
 		return;
@@ -359,6 +378,7 @@ void take_over_all(void)
 		else
 			all = false;
 	}
+	end = jiffies + msecs_to_jiffies(LOAD_WAIT_MS);
 	for (i = 0; i < list.nr; i++) {
 		vm = vm_find(list.vms[i].kvm);
 		if (!vm)

@@ -14,6 +14,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -494,7 +495,7 @@ static struct vm *vm_new(struct kvm *kvm, int pid, const char *comm)
 	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm) {
 		module_put(THIS_MODULE);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	vm->kvm = kvm;
 	vm->book.key = kvm;
@@ -535,7 +536,7 @@ static void give_name(struct vm *vm, int pid, const char *comm)
  * @comm: command name of the VMM.
  *
  * Context: process; may sleep; memory is charged to the caller's cgroup.
- * Return: the record, with a reference; NULL without memory, or where the module is being unloaded.
+ * Return: the record, with a reference; NULL where the module is being unloaded; ERR_PTR(-ENOMEM).
  */
 struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm)
 {
@@ -548,8 +549,8 @@ struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm)
 		return vm;
 	}
 	made = vm_new(kvm, pid, comm);
-	if (!made)
-		return NULL;
+	if (IS_ERR_OR_NULL(made))
+		return made;
 	/* Irqfds that are there already were assigned before the module was loaded. */
 	made->to_take = !list_empty(&kvm->irqfds.items);
 	made->book.live = !made->to_take;

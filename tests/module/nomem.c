@@ -5,7 +5,7 @@
  * VFIO and the rest of the kernel on that path; of a load, those from the module's init on. Each
  * time: what the VMM is told is success or ENOMEM, every source is delivered, and with memory
  * everything is in its place again, once an irqfd that could not be brokered, or mapped, has been
- * deassigned and assigned anew.
+ * deassigned and assigned anew. Where a load has succeeded, each VM that ran has been taken over.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -285,12 +285,20 @@ static int guest_maps_again(struct sharers *sh)
 /* Had before: the file is not the module's allocation. */
 static struct broker_file module_file;
 
-/* One irqfd: what a stock kernel up to 6.1 makes of several is not the question here. */
+/*
+ * Another VM that runs when the module is loaded. It assigns nothing afterwards, so nothing but the
+ * load can bring it to the module.
+ */
+static struct sharers neighbour;
+
+/* One irqfd a VM: what a stock kernel up to 6.1 makes of several is not the question here. */
 static void unloaded(struct sharers *sh)
 {
 	vm_sentinel(sh->vm, false);
+	sharers_deassign_all(&neighbour);
 	broker_want(false);
 	sharers_assign(sh, 0);
+	sharers_assign_all(&neighbour);
 	if (broker_file_open(&module_file))
 		die("vlpi_broker.ko: %m");
 }
@@ -380,11 +388,31 @@ FIXTURE_SETUP(nomem)
 	broker_want(true);
 	sharers_prepare(&self->sh, "nomem", 0, SOURCES);
 	guest_map(self->sh.vm, SHARED_DEVID, OTHER_EVENT, OTHER_INTID, 0);
+	if (variant->who == LOADER) {
+		sharers_prepare(&neighbour, "neighbour", SOURCES, 1);
+		vm_sentinel(neighbour.vm, false);
+	}
 }
 
 FIXTURE_TEARDOWN(nomem)
 {
+	if (variant->who == LOADER)
+		sharers_free(&neighbour);
 	sharers_free(&self->sh);
+}
+
+/* Each irqfd that is assigned comes to the module, if only when there is memory again. */
+static bool all_are_known(struct sharers *sh)
+{
+	struct vlpi_broker_client c;
+	struct wait w;
+
+	wait_begin(&w);
+	for (unsigned int i = 0; i < sh->nr; i++)
+		while (sh->src[i]->vm && !broker_client(sh->src[i], &c))
+			if (!wait_more(&w))
+				return false;
+	return true;
 }
 
 static unsigned int assign_anew(struct sharers *sh)
@@ -448,6 +476,13 @@ VM_TEST_F_TIMEOUT(nomem, once_at_each_allocation, 7200, "H18")
 			}
 		if (variant->after)
 			variant->after();
+		/* Before another irqfd comes, the sentinel's, and has the module look again. */
+		EXPECT_TRUE(all_are_known(sh)) {
+			TH_LOG("the module does not know an irqfd, allocation %u", nth);
+		}
+		/* A load that has succeeded has forgotten no VM. */
+		if (variant->who == LOADER)
+			EXPECT_PLACED("loaded, allocation %u", nth);
 		vm_route_batch(sh->vm, false);
 		vm_sentinel(sh->vm, true);
 		for (unsigned int i = 0; i < sh->nr; i++)
