@@ -3,7 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
-# VLPICTL_PARTS="check metrics preflight report" runs these parts only, and builds the first way only.
+# VLPICTL_PARTS="check metrics preflight report verify" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -14,7 +14,7 @@ unset VLPICTL_FAKE
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 nr=0 failed=0 skipped=0 run=
-PARTS="check metrics preflight report"
+PARTS="check metrics preflight report verify"
 
 tap() { # RESULT NAME
 	nr=$((nr + 1))
@@ -101,6 +101,8 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 . "${VLPICTL_SRC}test/metrics.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/preflight.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/verify.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/report.sh"
 
@@ -508,7 +510,7 @@ else
 	skip "mandoc -T lint" "no mandoc"
 fi
 kind='man page'
-for c in dump status events; do
+for c in dump status events verify; do
 	v enoent $c -h
 	miss=
 	# shellcheck disable=SC2013
