@@ -105,6 +105,8 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 . "${VLPICTL_SRC}test/verify.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/report.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/completion.sh"
 
 suite() {
 	json_writer
@@ -473,6 +475,7 @@ suite
 kind=contrib
 contrib_metrics
 contrib_report
+contrib_completion
 
 if command -v valgrind >/dev/null; then
 	kind=valgrind
@@ -519,6 +522,18 @@ for c in dump status events verify; do
 	done
 	[ -z "$miss" ]
 	tap $? "every column of $c is in the man page${miss:+; missing:$miss}"
+done
+
+for c in status dump events check metrics preflight report verify; do
+	v enoent $c -h
+	miss=
+	# shellcheck disable=SC2013
+	for o in $(sed -n 's/^ \(-., \|    \)-\(-[a-z]*\).*/\2/p' "$tmp/out"); do
+		grep -q -e "^\.It Fl \(. , \)*$o\( \|\$\)" "${VLPICTL_SRC}vlpictl.8" || miss="$miss -$o"
+	done
+	grep -q "^\.It Cm $c\$" "${VLPICTL_SRC}vlpictl.8" || miss="$miss $c"
+	[ -z "$miss" ]
+	tap $? "$c and each option of it is in the man page${miss:+; missing:$miss}"
 done
 
 finish
