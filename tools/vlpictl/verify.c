@@ -184,7 +184,7 @@ static int read_events(int fd, uint64_t *last, bool keep)
 	static struct vlpi_broker_event got[EVENTS_AT_ONCE];
 	int n;
 
-	/* The module keeps 1024; on a host that never rests all is changing, and there is no end. */
+	/* The module keeps 1024; on a host that never rests there is no end. */
 	for (int round = 0; round < 64; round++) {
 		n = ask_events(fd, got, *last);
 		if (n <= 0)
@@ -261,7 +261,7 @@ static enum result judge(struct line *l, const struct vlpi_broker_client *then)
 	case VLPI_BROKER_WAITER:
 		if (!l->at_most && !l->signals)
 			return RES_QUIET;
-		/* One may be between its handler and its signal, at the beginning and at the end. */
+		/* One may be between its handler and its signal, at either end. */
 		return l->signals + 1 >= l->at_least && l->signals <= l->at_most + 1 ? RES_OK :
 										     RES_WRONG;
 	}
