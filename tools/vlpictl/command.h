@@ -30,6 +30,7 @@ enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
  * @preface: say what stands beside the table, in any view but JSON.
  * @members: write what stands beside the rows in JSON.
  *
+ * @status: the exit status once all is printed; EXIT_OK where it is missing.
  * @run: in place of @table, @read, @preface and @members: do it all, and return the exit status.
  * @usage_status: exit status of wrong usage, where it is not EXIT_USAGE.
  *
@@ -46,11 +47,13 @@ struct command {
 	int (*read)(int fd, const struct vlpi_broker_info *info, struct rows *rows);
 	void (*preface)(enum output_mode mode);
 	void (*members)(struct json *j);
+	int (*status)(void);
 	int (*run)(void);
 	int usage_status;
 };
 
 extern const struct command status_command, dump_command, events_command, check_command,
-	metrics_command, preflight_command, report_command;
+	metrics_command, preflight_command, report_command,
+	verify_command;
 
 #endif

@@ -20,12 +20,12 @@ bool host_exists(const char *path);
 char **host_list(const char *path);
 void host_free(char **names);
 
-/* All that the kernel has logged since it booted, or what is left of it; NULL where it is secret. */
+/* What the kernel has logged since it booted, or what is left of it; NULL where it is secret. */
 char *host_log(void);
 
 /*
- * Run a program with standard output and standard error there (-1: nowhere). Returns its exit status,
- * or -1 where it can't be run or is killed.
+ * Run a program with standard output and standard error there (-1: nowhere). Returns its exit
+ * status, or -1 where it can't be run or is killed.
  */
 int host_run(const char *const argv[], int out, int err);
 /* What a program prints on standard output; NULL where it can't be run, or fails. */

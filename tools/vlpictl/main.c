@@ -11,6 +11,7 @@
  *	main.c				the way of a subcommand
  *	status.c, dump.c, events.c	what each of them reads, and its columns
  *	report.c			a tarball for a bug report
+ *	verify.c			what the broker says beside what the host counts
  *	check.c, metrics.c		one line for monitoring; numbers for Prometheus
  *	preflight.c			the host, before anything is loaded
  *	verdict.c			what the module's answer means
@@ -39,6 +40,7 @@ static const struct command *const commands[] = {
 	&metrics_command,
 	&preflight_command,
 	&report_command,
+	&verify_command,
 };
 
 static const struct command *find_command(const char *name)
@@ -133,7 +135,7 @@ static int show(const struct command *cmd, struct output *out)
 		ret = print(cmd, out, &rows);
 	if (ret)
 		return EXIT_FAILED;
-	return EXIT_OK;
+	return cmd->status ? cmd->status() : EXIT_OK;
 }
 
 static int run(const struct command *cmd, int argc, char *argv[])

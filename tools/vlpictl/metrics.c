@@ -2,8 +2,8 @@
 /*
  * vlpictl metrics: the numbers of status for Prometheus.
  *
- * OpenMetrics text, or the older text format of Prometheus: node_exporter's textfile collector reads
- * only that one. They differ in what a counter is called where its type is declared, and in the end
+ * OpenMetrics text, or the older text format of Prometheus: node_exporter's textfile collector
+ * reads only that one. They differ in what a counter is called where its type is declared, and in the end
  * mark. No type is used that either of them lacks.
  *
  * A host without the module has metrics, too: that it is not there is the first thing to watch.

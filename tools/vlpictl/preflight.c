@@ -3,8 +3,8 @@
  * vlpictl preflight: will the module load here, and is there something for it to do?
  *
  * Each question is a function, which says PASS, WARN or FAIL once, and what to do about it. All is
- * read; nothing is loaded and nothing is changed. What the module itself would find when it loads is
- * asked for in its words: the functions that it needs, BTF, ftrace, KVM's direct injection.
+ * read; nothing is loaded and nothing is changed. What the module itself would find when it loads
+ * is asked for in its words: the functions that it needs, BTF, ftrace, KVM's direct injection.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -134,8 +134,8 @@ static void check_kernel(void)
 	for (size_t i = 0; i < ARRAY_SIZE(tested); i++) {
 		size_t len = strlen(tested[i]);
 
-		if (strncmp(release, tested[i], len) || (release[len] != '.' && release[len] != '-' &&
-							 release[len] != '+'))
+		if (strncmp(release, tested[i], len) || !release[len] ||
+		    !strchr(".-+", release[len]))
 			continue;
 		if (strstr(version, "Debian"))
 			say(PASS, "kernel", NULL, "%s: Debian's %s is tested", release, tested[i]);

@@ -38,7 +38,7 @@ int replace_begin(struct replace_file *file, const char *path, unsigned int mode
 	return -1;
 }
 
-/* The name is on the disk with the directory. Where that can't be synced, it comes a while later. */
+/* The name is on the disk with the directory. Where that can't be synced, it comes later. */
 static void sync_directory(const char *path)
 {
 	char *copy = strdup(path);

@@ -2,9 +2,9 @@
 /*
  * vlpictl report: one tarball with what a bug report needs.
  *
- * What vlpictl and the host say, each in a file. Nothing of a guest is in it: no memory, no disk, no
- * command line of a VMM; its process has its number and its command name, as in dump. What is not to
- * be had is left out, and the file "missing" names it: a report from a host without the module is
+ * What vlpictl and the host say, each in a file. Nothing of a guest is in it: no memory, no disk,
+ * no command line of a VMM; its process has its number and its command name, as in dump. What is
+ * not to be had is left out, and the file "missing" names it: a report from a host without the module is
  * one, too.
  */
 #include <errno.h>

@@ -384,6 +384,16 @@ void device_pause(unsigned int ms)
 
 	if (!ms)
 		abort();
+	if (getenv("VLPICTL_ROOT_AFTER")) {
+		setenv("VLPICTL_ROOT", getenv("VLPICTL_ROOT_AFTER"), 1);
+		clients[2].signals += 40;
+		clients[5].signals += 7;
+		/* An event of host IRQ 51 comes; or it is the second that comes, and the first is gone. */
+		if (fake("verify-event") || fake("verify-lost"))
+			events_there++;
+		if (fake("verify-lost"))
+			events_there += events_read++ ? 1 : 0;
+	}
 	if (fake("passing") && ++pauses == 2) {
 		clients[1].flags = 0;
 		clients[6].state = VLPI_BROKER_NOT_MSI;

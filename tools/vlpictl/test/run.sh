@@ -3,7 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
-# VLPICTL_PARTS="check metrics preflight report" runs these parts only, and builds the first way only.
+# VLPICTL_PARTS="check metrics preflight report verify" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -14,7 +14,7 @@ unset VLPICTL_FAKE
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 nr=0 failed=0 skipped=0 run=
-PARTS="check metrics preflight report"
+PARTS="check metrics preflight report verify"
 
 tap() { # RESULT NAME
 	nr=$((nr + 1))
@@ -102,7 +102,11 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/preflight.sh"
 # shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/verify.sh"
+# shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/report.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/completion.sh"
 
 suite() {
 	json_writer
@@ -473,6 +477,7 @@ suite
 kind=contrib
 contrib_metrics
 contrib_report
+contrib_completion
 
 if command -v valgrind >/dev/null; then
 	kind=valgrind
@@ -510,7 +515,7 @@ else
 	skip "mandoc -T lint" "no mandoc"
 fi
 kind='man page'
-for c in dump status events; do
+for c in dump status events verify; do
 	v enoent $c -h
 	miss=
 	# shellcheck disable=SC2013
@@ -519,6 +524,18 @@ for c in dump status events; do
 	done
 	[ -z "$miss" ]
 	tap $? "every column of $c is in the man page${miss:+; missing:$miss}"
+done
+
+for c in status dump events check metrics preflight report verify; do
+	v enoent $c -h
+	miss=
+	# shellcheck disable=SC2013
+	for o in $(sed -n 's/^ \(-., \|    \)-\(-[a-z]*\).*/\2/p' "$tmp/out"); do
+		grep -q -e "^\.It Fl \(. , \)*$o\( \|\$\)" "${VLPICTL_SRC}vlpictl.8" || miss="$miss -$o"
+	done
+	grep -q "^\.It Cm $c\$" "${VLPICTL_SRC}vlpictl.8" || miss="$miss $c"
+	[ -z "$miss" ]
+	tap $? "$c and each option of it is in the man page${miss:+; missing:$miss}"
 done
 
 finish
