@@ -11,7 +11,8 @@
 @@
  wait_for_memory(...)
  {
- ...
+ <...
 -return !fatal_signal_pending(current);
 +return false;
+ ...>
  }

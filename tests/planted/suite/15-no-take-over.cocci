@@ -7,7 +7,7 @@
 
 @@
 @@
- take_over_vm(...)
+ take_irqfds(...)
  {
  <...
 -next_irqfd(kvm)

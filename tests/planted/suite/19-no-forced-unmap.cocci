@@ -11,6 +11,6 @@
  {
  <...
 +if (!ret)
- 	(*real.unmap_vlpi)(host_irq);
+ 	unmap_rest(...);
  ...>
  }

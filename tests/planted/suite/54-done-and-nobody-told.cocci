@@ -6,6 +6,7 @@
 // Lab: --icount
 // Why-red: tap
 // Says: Expected LEAST
+// Places: 2
 
 @@
 @@

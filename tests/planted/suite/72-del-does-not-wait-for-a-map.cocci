@@ -6,7 +6,7 @@
 // Lab: --helpers
 // Why-red: tap
 // Says: it is over, or waits
-// Places: 2
+// Places: 3
 
 @@
 @@
@@ -14,6 +14,7 @@
  {
  <...
 -shim_wait_until_free(client);
+ ...
 -pass_irq_lock(kvm, client->mapped_vintid);
 +pass_irq_lock(kvm, 0);
  ...>

@@ -9,7 +9,7 @@
 
 @@
 @@
- take_over_vm(...)
+ take_irqfds(...)
  {
  <...
 -synchronize_srcu(...);
