@@ -253,10 +253,10 @@ enum vlpi_broker_why {
  * @why: enum vlpi_broker_why.
  * @error: errno (positive) behind the change, or 0.
  *
- * Events are kept, whether they are read or not: 8192 in all, and the last 1024 of a VM. Where there
- * is no room for another, the VM that has the most loses its oldest one, so that no VM's changes
- * drive out those of another. When the last irqfd of a VM is gone, its last 64 are kept, and 1024 of
- * all such VMs.
+ * Events are kept, whether they are read or not: 8192 in all, and the last 1024 of a VM. Where
+ * there is no room for another, the VM that has the most loses its oldest one, so that no VM's
+ * changes drive out those of another. When the last irqfd of a VM is gone, its last 64 are kept,
+ * and 1024 of all such VMs.
  *
  * An open file has a position among them, which begins at the oldest event that is kept, and moves
  * past an event when that has been copied to the reader. Each open() has a position of its own;
