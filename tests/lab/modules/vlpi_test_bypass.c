@@ -36,6 +36,7 @@ static struct kprobe probe = {
 static int __init vlpi_test_bypass_init(void)
 {
 	const __le32 *at;
+	unsigned int i;
 	int ret;
 
 	probe.symbol_name = function;
@@ -43,7 +44,7 @@ static int __init vlpi_test_bypass_init(void)
 	if (ret)
 		return ret;
 	at = (const __le32 *)probe.addr;
-	for (unsigned int i = 0; i < LOOK_AT; i++)
+	for (i = 0; i < LOOK_AT; i++)
 		if (le32_to_cpu(at[i]) == FTRACE_FIRST)
 			behind = (unsigned long)&at[i + 2];
 	ret = behind ? enable_kprobe(&probe) : -EOPNOTSUPP;
