@@ -51,7 +51,7 @@ static void look_at_sleep(struct call *c, char *look, size_t size)
 		task_line(tid, "schedstat", look, size);
 }
 
-static bool sleeps(struct call *c)
+bool call_sleeps(struct call *c)
 {
 	char before[96], now[96];
 	uint64_t since = now_ms();
@@ -68,7 +68,7 @@ static bool sleeps(struct call *c)
 
 void call_await_sleep(struct call *c)
 {
-	wait_for(call_is_over(c) || sleeps(c), "\"%s\" is over, or waits", c->name);
+	wait_for(call_is_over(c) || call_sleeps(c), "\"%s\" is over, or waits", c->name);
 }
 
 void calls_await(struct call *c, unsigned int nr, uint64_t end)

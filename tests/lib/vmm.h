@@ -647,6 +647,8 @@ struct call {
 /* @fn, on a thread of its own. */
 void call_begin(struct call *c, const char *name, int (*fn)(void *arg), void *arg);
 bool call_is_over(struct call *c);
+/* Has its thread slept for a while, without a look around? This takes as long. */
+bool call_sleeps(struct call *c);
 /* Waits until it is over, or its thread sleeps: what it waits for may never come. */
 void call_await_sleep(struct call *c);
 /* Waits until all @nr of them are over, or now_ms() is at @end. */

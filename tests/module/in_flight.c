@@ -144,15 +144,16 @@ static unsigned long turns(struct call *c)
 }
 
 /*
- * What leaves is over, or waits: in the call for a producer, which looks again and again; in KVM's
- * worker, for which the call sleeps, for an irqfd.
+ * What leaves is over, or waits: for a producer in the call, which looks again and again, or up to
+ * 6.12 sleeps until its_lock is free; for an irqfd in KVM's worker, for which the call sleeps.
  */
 static void await_waiting(struct call *c, bool irqfd)
 {
 	if (irqfd)
 		call_await_sleep(c);
 	else
-		wait_for(call_is_over(c) || turns(c) >= MANY_TURNS, "it is over, or waits");
+		wait_for(call_is_over(c) || turns(c) >= MANY_TURNS || call_sleeps(c),
+			 "it is over, or waits");
 }
 
 static void come_back(struct sharers *sh, bool irqfd)
