@@ -1015,14 +1015,24 @@ active [NVM] proctype settler()
 
 end:	do
 	:: atomic {
-		kick[v] || changed[v];
+		kick[v];
 		resting[v] = false;
 		kick[v] = false;
+		/* book_changes(): not as often as the guest makes them */
 		if
-		/* book_changes(): not as often as the guest makes them; it comes back for them */
 		:: changed[v] -> changed[v] = false; walk[v] = 2; walk_next[v] = 0
 		:: true
 		fi
+	   };
+	   goto settle
+	/* it comes back for them, when their time has come */
+	:: atomic {
+		changed[v];
+		resting[v] = false;
+		kick[v] = false;
+		changed[v] = false;
+		walk[v] = 2;
+		walk_next[v] = 0
 	   };
 	   goto settle
 	/* broker_retry(), when its time has come */
