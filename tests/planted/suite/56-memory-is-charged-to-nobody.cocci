@@ -2,7 +2,7 @@
 // Breaks: what an irqfd makes the broker allocate is charged to nobody
 // Hazard: H44
 // Kernel: 7.3
-// Red: nomem_cgroup -t are_charged
+// Red: charged
 // Lab: --no-load
 // Why-red: tap
 // Says: Expected LEAST
