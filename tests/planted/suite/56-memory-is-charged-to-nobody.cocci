@@ -5,7 +5,7 @@
 // Red: charged
 // Lab: --no-load
 // Why-red: tap
-// Says: Expected LEAST
+// Says: Expected UNCHARGED
 
 @@
 @@
