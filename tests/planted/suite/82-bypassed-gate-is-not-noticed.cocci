@@ -5,7 +5,7 @@
 // Red: bypassed -r bypassed.gate
 // Lab: --helpers
 // Why-red: tap
-// Says: the log does not say that its_map_vlpi\(\) is bypassed
+// Says: Expected EPERM
 
 @@
 @@
