@@ -70,17 +70,12 @@ static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 	struct vb_client *client = &proxy->client;
 	u32 host_irq = client->host_irq;
 	bool mapped;
-	int what;
 
 	if (!broker_del_begin(client, current, &mapped))
 		return;
 	if (mapped) {
 		shim_halt(proxy->vm->kvm);
-		what = shim_revoke(client, true);
-		if (what & SHIM_FORCED)
-			broker_count_forced_unmap(client, host_irq);
-		if (what & SHIM_REPAIRED)
-			broker_count_repair();
+		vm_count_unmap(client, host_irq, shim_revoke(client, true));
 		shim_resume(proxy->vm->kvm);
 	} else if (client->mapped_vintid) {
 		/* KVM may have unmapped it just now. */

@@ -724,15 +724,9 @@ int shim_revoke(struct vb_client *client, bool wait)
 
 static struct vgic_its *irqfd_to_its(struct kvm_kernel_irqfd *irqfd)
 {
-	const struct kvm_kernel_irq_routing_entry *entry = &irqfd->irq_entry;
-	struct vb_route route = {
-		.address_lo = entry->msi.address_lo,
-		.address_hi = entry->msi.address_hi,
-		.data = entry->msi.data,
-		.flags = entry->msi.flags,
-		.devid = entry->msi.devid,
-	};
+	struct vb_route route;
 
+	read_route(irqfd, &route);
 	return route_to_its(irqfd->kvm, &route);
 }
 

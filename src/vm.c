@@ -42,8 +42,6 @@
 #define BLOCKED_MAX_MS	64
 #define AGAIN_MS	10
 #define AGAIN_MAX_MS	5120
-/* A VM without credit for grants has some again after this. */
-#define POOR_MS		10
 
 /* So many signals are served before something else is looked at. */
 #define SIGNALS_AT_ONCE	64
@@ -212,7 +210,15 @@ static void resume(struct vm *vm)
 	vm->halted = false;
 }
 
-static void count_forced(struct vb_client *client, u32 host_irq, int what)
+/**
+ * vm_count_unmap - count what an unmap had to force
+ * @client: whose host IRQ was unmapped.
+ * @host_irq: of it.
+ * @what: what shim_revoke() has returned, an errno included.
+ *
+ * Context: any.
+ */
+void vm_count_unmap(struct vb_client *client, u32 host_irq, int what)
 {
 	if (what < 0)
 		return;
@@ -239,7 +245,7 @@ static int do_revoke(struct vm *vm, const struct vb_step *step)
 
 	halt(vm);
 	ret = shim_revoke(step->client, false);
-	count_forced(step->client, step->host_irq, ret);
+	vm_count_unmap(step->client, step->host_irq, ret);
 	return min(ret, 0);
 }
 

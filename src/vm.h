@@ -70,6 +70,7 @@ void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
 void vm_kick(struct vm *vm);
 void vm_changed(struct kvm *kvm);
+void vm_count_unmap(struct vb_client *client, u32 host_irq, int what);
 void vm_wait_settled(struct vm *vm);
 void vm_take_over(struct vm *vm);
 bool vm_is_taken_over(struct vm *vm);
