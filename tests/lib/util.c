@@ -159,6 +159,17 @@ void visit_host_cpus(void (*each)(void *), void *arg)
 		die("sched_setaffinity: %m");
 }
 
+void run_on_cpu(pthread_t thread, unsigned int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	errno = pthread_setaffinity_np(thread, sizeof(one), &one);
+	if (errno)
+		die("running on host CPU %u: %m", cpu);
+}
+
 /* Finds the line of /proc/interrupts whose action has this name: the IRQ's number, its counts. */
 static bool host_irq_line(const char *name, int *number, long long *count)
 {
@@ -267,6 +278,17 @@ void write_file(const char *path, const char *text)
 
 	if (ret)
 		die("writing \"%s\" to %s: %s", text, path, strerror(-ret));
+}
+
+unsigned long long read_number(const char *path)
+{
+	unsigned long long n;
+	FILE *f = fopen(path, "r");
+
+	if (!f || fscanf(f, "%llu", &n) != 1)
+		die("%s: no number", path);
+	fclose(f);
+	return n;
 }
 
 void task_line(pid_t task, const char *file, char *line, size_t size)

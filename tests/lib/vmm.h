@@ -94,6 +94,8 @@ bool wait_more(struct wait *w);
  */
 void visit_host_cpus(void (*each)(void *), void *arg);
 unsigned int host_cpus(void);
+/* From here on @thread runs on this host CPU alone. */
+void run_on_cpu(pthread_t thread, unsigned int cpu);
 /* Takes host CPU 1 offline, or back; nothing where there is but one. */
 void second_cpu(bool online);
 
@@ -114,6 +116,8 @@ void rng_shuffle(struct rng *r, unsigned int *array, unsigned int n);
 /* Writes @text to a file of the kernel's: 0 or a negative errno. write_file() dies. */
 int try_write_file(const char *path, const char *text);
 void write_file(const char *path, const char *text);
+/* The number that a file of the kernel's begins with. */
+unsigned long long read_number(const char *path);
 /* The line in a task's file below /proc, without its end; empty where the task is gone. */
 void task_line(pid_t task, const char *file, char *line, size_t size);
 #define TRACING			"/sys/kernel/tracing/"

@@ -13,17 +13,6 @@
 #define VMM_GROUP		"/vlpi_vmm"
 #define GROUP_FILE(name)	"/sys/fs/cgroup" VMM_GROUP "/" name
 
-static unsigned long long number_in(const char *path)
-{
-	unsigned long long n;
-	FILE *f = fopen(path, "r");
-
-	if (!f || fscanf(f, "%llu", &n) != 1)
-		die("%s: no number", path);
-	fclose(f);
-	return n;
-}
-
 static void join_group(void)
 {
 	cgroup_set("", "cgroup.subtree_control", "+memory");
@@ -100,7 +89,7 @@ static unsigned long long charged_to_group(void)
 	unsigned long long n;
 
 	cgroup_set(VMM_GROUP, "memory.high", "0");
-	n = number_in(GROUP_FILE("memory.current"));
+	n = read_number(GROUP_FILE("memory.current"));
 	cgroup_set(VMM_GROUP, "memory.high", "max");
 	return n;
 }

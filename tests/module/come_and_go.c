@@ -158,24 +158,13 @@ static unsigned int kernel_threads(void)
 	return n;
 }
 
-static unsigned long long number_in(const char *path)
-{
-	unsigned long long n;
-	FILE *f = fopen(path, "r");
-
-	if (!f || fscanf(f, "%llu", &n) != 1)
-		die("%s: no number", path);
-	fclose(f);
-	return n;
-}
-
 /* A group that is above its limit gives back what each CPU keeps for it, and all that is cached. */
 static unsigned long long charged_for_good(void)
 {
 	unsigned long long n;
 
 	cgroup_set(VMM_GROUP, "memory.high", "0");
-	n = number_in("/sys/fs/cgroup" VMM_GROUP "/memory.current");
+	n = read_number("/sys/fs/cgroup" VMM_GROUP "/memory.current");
 	cgroup_set(VMM_GROUP, "memory.high", "max");
 	return n;
 }
@@ -184,7 +173,7 @@ static struct left what_is_left(void)
 {
 	return (struct left) {
 		.threads = kernel_threads(),
-		.references = number_in("/sys/module/vlpi_broker/refcnt"),
+		.references = read_number("/sys/module/vlpi_broker/refcnt"),
 		.memory = charged_for_good(),
 	};
 }

@@ -39,17 +39,6 @@ FIXTURE_VARIANT_ADD(in_flight, irqfd) {
 	.irqfd = true,
 };
 
-static void run_on(pthread_t thread, unsigned int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	errno = pthread_setaffinity_np(thread, sizeof(one), &one);
-	if (errno)
-		die("running on CPU %u: %m", cpu);
-}
-
 /* What is made to take long may spin on CPU 1: this thread, and those that it makes, go on. */
 FIXTURE_SETUP(in_flight)
 {
@@ -61,8 +50,8 @@ FIXTURE_SETUP(in_flight)
 		die("sched_getaffinity: %m");
 	sharers_prepare(&self->sh, "in flight", 0, 3);
 	write_file(WORK_CPUS, "2");
-	run_on(self->sh.vm->vcpu[0].thread, 1);
-	run_on(pthread_self(), 0);
+	run_on_cpu(self->sh.vm->vcpu[0].thread, 1);
+	run_on_cpu(pthread_self(), 0);
 	broker_info(&info);
 	self->refusals = info.gate_refusals;
 }

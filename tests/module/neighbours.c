@@ -20,7 +20,6 @@
  */
 #define _GNU_SOURCE
 #include <glob.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -118,16 +117,6 @@ static void map_devices(struct vm *vm)
 	guest_begin_cmds(vm, cmds, ARRAY_SIZE(cmds), ARRAY_SIZE(cmds) / 2);
 }
 
-static void pin(unsigned int cpu)
-{
-	cpu_set_t mask;
-
-	CPU_ZERO(&mask);
-	CPU_SET(cpu, &mask);
-	if (sched_setaffinity(0, sizeof(mask), &mask))
-		die("host CPU %u: %m", cpu);
-}
-
 struct attack {
 	/* What the guest does; nothing where the devices alone do it. */
 	void (*guest)(struct vm *vm);
@@ -144,7 +133,7 @@ static void attack(void *arg)
 	struct firing f;
 	struct vm *vm;
 
-	pin(ATTACKERS_CPU);
+	run_on_cpu(pthread_self(), ATTACKERS_CPU);
 	cgroup_join(GROUP, getpid());
 	vm = vm_new("attacker", 1);
 	vm_sentinel(vm, false);
@@ -338,7 +327,7 @@ FIXTURE_SETUP(neighbours)
 	self->was_loaded = broker_loaded();
 	broker_want(false);
 	ASSERT_LE(2, host_cpus());
-	pin(CPU);
+	run_on_cpu(pthread_self(), CPU);
 	self->writes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (self->writes == MAP_FAILED)
 		die("no memory");

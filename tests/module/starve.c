@@ -10,8 +10,6 @@
  * emulator is does not matter.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,41 +22,13 @@
 /* Of the CPU time of the window, in percent. What interrupts of the host take is not the broker's. */
 #define LEAST		75
 
-static void set(const char *file, const char *value)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), QUEUE "%s", file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		die("%s to %s: %m", value, path);
-	close(fd);
-}
-
-static void pin(unsigned int cpu)
-{
-	cpu_set_t mask;
-
-	CPU_ZERO(&mask);
-	CPU_SET(cpu, &mask);
-	if (sched_setaffinity(0, sizeof(mask), &mask))
-		die("host CPU %u: %m", cpu);
-}
-
 /* CPU time of a process, in ns. */
 static uint64_t runtime(pid_t pid)
 {
-	unsigned long long ns = 0;
 	char path[64];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%llu", &ns) != 1)
-		die("%s: %m", path);
-	fclose(f);
-	return ns;
+	return read_number(path);
 }
 
 static struct source *src[NR_SOURCES];
@@ -68,7 +38,7 @@ static void vmm(void *arg)
 	struct vm *vm;
 
 	(void)arg;
-	pin(1);
+	run_on_cpu(pthread_self(), 1);
 	vm = vm_new("storm", 1);
 	guest_boot(vm);
 	guest_map(vm, SHARED_DEVID, SHARED_EVENT, SHARED_INTID, 0);
@@ -86,7 +56,7 @@ static void host_task(void *arg)
 	volatile uint64_t n = 0;
 
 	(void)arg;
-	pin(0);
+	run_on_cpu(pthread_self(), 0);
 	child_ready();
 	for (;;)
 		n++;
@@ -142,15 +112,15 @@ FIXTURE_SETUP(starve)
 {
 	broker_want(true);
 	ASSERT_LE(2, host_cpus());
-	set("cpumask", variant->cpus);
-	set("nice", variant->nice);
+	write_file(QUEUE "cpumask", variant->cpus);
+	write_file(QUEUE "nice", variant->nice);
 	for (unsigned int i = 0; i < NR_SOURCES; i++)
 		src[i] = source_open(i);
 	child_start(&self->vmm, vmm, NULL);
 	child_wait_ready(&self->vmm);
 	child_start(&self->host, host_task, NULL);
 	child_wait_ready(&self->host);
-	pin(1);
+	run_on_cpu(pthread_self(), 1);
 }
 
 FIXTURE_TEARDOWN(starve)
@@ -159,8 +129,8 @@ FIXTURE_TEARDOWN(starve)
 	child_kill(&self->vmm);
 	for (unsigned int i = 0; i < NR_SOURCES; i++)
 		source_close(src[i]);
-	set("nice", "0");
-	set("cpumask", "3");
+	write_file(QUEUE "nice", "0");
+	write_file(QUEUE "cpumask", "3");
 }
 
 VM_TEST_F(starve, host_task, "P5 P7")

@@ -184,7 +184,7 @@ static int read_events(int fd, uint64_t *last, bool keep)
 	static struct vlpi_broker_event got[EVENTS_AT_ONCE];
 	int n;
 
-	/* The module keeps 1024; on a host that never rests there is no end. */
+	/* The module keeps 8192, half as many; on a host that never rests there is no end. */
 	for (int round = 0; round < 64; round++) {
 		n = ask_events(fd, got, *last);
 		if (n <= 0)
