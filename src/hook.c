@@ -23,6 +23,7 @@
 #include <linux/atomic.h>
 #include <linux/bpf.h>
 #include <linux/btf.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/hash.h>
 #include <linux/kernel.h>
@@ -209,6 +210,24 @@ static int add_to_filter(struct hook_set *set, const struct hook *hook)
 	return ret;
 }
 
+#define REGISTER_TRIES		100
+#define REGISTER_WAIT_MS	10
+
+/* A program of BPF that is being attached to one of the functions, or detached, is waited for. */
+static int register_when_others_are_done(struct ftrace_ops *ops)
+{
+	unsigned int tries;
+	int ret;
+
+	for (tries = 0; tries < REGISTER_TRIES; tries++) {
+		ret = register_ftrace_function(ops);
+		if (ret != -EAGAIN)
+			break;
+		msleep(REGISTER_WAIT_MS);
+	}
+	return ret;
+}
+
 /**
  * hook_install - redirect kernel functions
  * @set: hooks and their number filled in by the caller, the rest zero.
@@ -228,7 +247,7 @@ int hook_install(struct hook_set *set)
 	for (i = 0; !ret && i < set->nr; i++)
 		ret = add_to_filter(set, &set->hooks[i]);
 	if (!ret) {
-		ret = register_ftrace_function(&set->ops);
+		ret = register_when_others_are_done(&set->ops);
 		if (ret == -EBUSY)
 			pr_err("%s() or a function beside it is redirected already (a live patch, another module), or kernel.ftrace_enabled is 0; undo that first\n",
 			       set->hooks[0].name);
@@ -336,22 +355,75 @@ static int btf_type_to_c(u32 id, char *buf, size_t size)
 			 n ? " " : "", stars);
 }
 
-/* Write C for the prototype of function @name to @buf. */
-static int btf_prototype_to_c(const char *name, char *buf, size_t size)
+/* Of a function; NULL where BTF lacks it. Debian's 5.10 has none that is static. */
+static const struct btf_type *prototype_of_function(const char *name)
 {
-	const struct btf_type *func, *proto;
-	const struct btf_param *param;
-	size_t n;
+	const struct btf_type *func;
 	s32 id;
-	u32 i;
 
 	id = (*btf_reader.find)(btf_reader.btf, name, BTF_KIND_FUNC);
-	if (id < 0)
-		return id;
-	func = (*btf_reader.type)(btf_reader.btf, id);
-	proto = func ? (*btf_reader.type)(btf_reader.btf, func->type) : NULL;
-	if (!proto)
-		return -ENOENT;
+	func = id < 0 ? NULL : (*btf_reader.type)(btf_reader.btf, id);
+	return func ? (*btf_reader.type)(btf_reader.btf, func->type) : NULL;
+}
+
+static bool is_struct(const struct btf_type *t)
+{
+	u32 kind = BTF_INFO_KIND(t->info);
+
+	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION;
+}
+
+/* The type of a member of @t, or of an unnamed member's: few are in one another. */
+static const struct btf_type *type_of_member(const struct btf_type *t, const char *name)
+{
+	const struct btf_member *member = (const struct btf_member *)(t + 1);
+	const struct btf_type *type;
+	const char *its_name;
+	unsigned int i;
+
+	for (i = 0; i < btf_type_vlen(t); i++, member++) {
+		type = (*btf_reader.type)(btf_reader.btf, member->type);
+		its_name = (*btf_reader.name)(btf_reader.btf, member->name_off);
+		if (type && its_name && !*its_name && is_struct(type))
+			type = type_of_member(type, name);
+		else if (its_name && strcmp(its_name, name))
+			type = NULL;
+		if (type)
+			return type;
+	}
+	return NULL;
+}
+
+/* Of a pointer to functions, "STRUCT.MEMBER"; NULL where BTF has no such member. */
+static const struct btf_type *prototype_of_pointer(const char *where)
+{
+	char name[64];
+	const struct btf_type *t = NULL;
+	char *member;
+	s32 id;
+
+	if (!where || strscpy(name, where, sizeof(name)) < 0)
+		return NULL;
+	member = strchr(name, '.');
+	if (!member)
+		return NULL;
+	*member++ = '\0';
+	id = (*btf_reader.find)(btf_reader.btf, name, BTF_KIND_STRUCT);
+	if (id >= 0)
+		t = (*btf_reader.type)(btf_reader.btf, id);
+	if (t)
+		t = type_of_member(t, member);
+	while (t && (btf_type_is_ptr(t) || BTF_INFO_KIND(t->info) == BTF_KIND_TYPEDEF))
+		t = (*btf_reader.type)(btf_reader.btf, t->type);
+	return t && BTF_INFO_KIND(t->info) == BTF_KIND_FUNC_PROTO ? t : NULL;
+}
+
+/* Write C for a prototype to @buf. */
+static void btf_prototype_to_c(const struct btf_type *proto, char *buf, size_t size)
+{
+	const struct btf_param *param;
+	size_t n;
+	u32 i;
 
 	n = btf_type_to_c(proto->type, buf, size);
 	n += scnprintf(buf + n, size - n, "(");
@@ -361,20 +433,21 @@ static int btf_prototype_to_c(const char *name, char *buf, size_t size)
 		n += btf_type_to_c(param->type, buf + n, size - n);
 	}
 	scnprintf(buf + n, size - n, ")");
-	return 0;
 }
 
 /* Does the running kernel agree with our declaration of a function? */
 static int check_prototype(const struct hook_symbol *symbol)
 {
+	const struct btf_type *proto = prototype_of_function(symbol->name);
 	char found[256];
-	int ret;
 
-	ret = btf_prototype_to_c(symbol->name, found, sizeof(found));
-	if (ret) {
-		pr_err("this kernel's BTF has no function %s() (error %d)\n", symbol->name, ret);
+	if (!proto)
+		proto = prototype_of_pointer(symbol->pointer);
+	if (!proto) {
+		pr_err("this kernel's BTF has no function %s()\n", symbol->name);
 		return -ENOENT;
 	}
+	btf_prototype_to_c(proto, found, sizeof(found));
 	if (strcmp(found, symbol->prototype)) {
 		pr_err("%s() is %s in this kernel, and %s is expected; it needs another vlpi_broker\n",
 		       symbol->name, found, symbol->prototype);

@@ -42,11 +42,14 @@ struct hook_set {
  * @where: address of the function pointer that is to be set.
  * @prototype: as C without names, e.g. "int(struct kvm *, u32)", for the running kernel's BTF to
  *	confirm; NULL where an installed header declares it, and @where is of its typeof.
+ * @pointer: "STRUCT.MEMBER", a pointer in which the kernel has the function's address: it has the
+ *	prototype where BTF lacks the function, since that is static. NULL where it is not.
  */
 struct hook_symbol {
 	const char *name;
 	void *where;
 	const char *prototype;
+	const char *pointer;
 };
 
 /**

@@ -50,6 +50,7 @@ static struct {
 } real;
 
 #define WRITE_ITS "void(struct kvm *, struct vgic_its *, gpa_t, unsigned int, long unsigned int)"
+#define ITS_WRITER "vgic_register_region.its_write"
 
 static const struct hook_symbol borrowed[] = {
 	{ "its_map_vlpi", &real.map_vlpi },
@@ -58,10 +59,11 @@ static const struct hook_symbol borrowed[] = {
 	{ "kvm_irqfd", &real.irqfd },
 	{ "kvm_set_irq_routing", &real.set_irq_routing },
 	{ "vgic_enable_lpis", &real.enable_lpis, "void(struct kvm_vcpu *)" },
-	{ "vgic_mmio_write_its_cwriter", &real.write_cwriter, WRITE_ITS },
-	{ "vgic_mmio_write_its_ctlr", &real.write_ctlr, WRITE_ITS },
-	{ "vgic_its_restore_tables_v0", &real.restore_tables, "int(struct vgic_its *)" },
-	{ "irqfd_inject", &real.inject, "void(struct work_struct *)" },
+	{ "vgic_mmio_write_its_cwriter", &real.write_cwriter, WRITE_ITS, ITS_WRITER },
+	{ "vgic_mmio_write_its_ctlr", &real.write_ctlr, WRITE_ITS, ITS_WRITER },
+	{ "vgic_its_restore_tables_v0", &real.restore_tables, "int(struct vgic_its *)",
+	  "vgic_its_abi.restore_tables" },
+	{ "irqfd_inject", &real.inject, "void(struct work_struct *)", "work_struct.func" },
 };
 
 /* A VM without vPEs or property table makes the irqchip follow NULL. */

@@ -38,10 +38,10 @@
 #define CHANGE_PART	10
 
 /* How soon a lock of KVM's that was taken is tried again, and what was turned down; it doubles. */
-#define BLOCKED_MS	1
-#define BLOCKED_MAX_MS	64
-#define AGAIN_MS	10
-#define AGAIN_MAX_MS	5120
+#define BLOCKED_MS	1U
+#define BLOCKED_MAX_MS	64U
+#define AGAIN_MS	10U
+#define AGAIN_MAX_MS	5120U
 
 /* So many signals are served before something else is looked at. */
 #define SIGNALS_AT_ONCE	64
