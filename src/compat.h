@@ -16,6 +16,7 @@
 #error "vlpi_broker: the headers lack KVM, irqbypass or GICv4: an arm64 kernel with CONFIG_KVM?"
 #endif
 
+#include <linux/eventfd.h>
 #include <linux/ftrace.h>
 #include <linux/interrupt.h>
 #include <linux/irqbypass.h>
@@ -192,12 +193,19 @@ static inline void compat_set_affinity(compat_set_affinity_t *set, u32 host_irq,
 #endif
 }
 
-/* KVM caches translations of MSIs; each kernel has one function that empties the whole cache. */
-#if PROBE_LPI_LIST
-#define COMPAT_FLUSH_CACHE	"vgic_its_invalidate_cache"
-#else
-#define COMPAT_FLUSH_CACHE	"vgic_its_invalidate_all_caches"
+/*
+ * Take what an eventfd has counted, with the lock of its wait queue held. Returns false where that
+ * can't be done: there KVM never waits exclusively, and whoever reads the eventfd does it.
+ */
+static inline bool compat_eventfd_read(struct eventfd_ctx *eventfd)
+{
+#if PROBE_EVENTFD_DO_READ
+	u64 ignored;
+
+	eventfd_ctx_do_read(eventfd, &ignored);
 #endif
+	return PROBE_EVENTFD_DO_READ;
+}
 
 /* The type that its_unmap_vlpi() returns, and how to return a 0 of it. */
 #if PROBE_UNMAP_VLPI_INT

@@ -15,7 +15,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/eventfd.h>
 #include <linux/poll.h>
 
 #include "compat.h"
@@ -42,7 +41,6 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 	struct kvm_kernel_irqfd *irqfd = container_of(wait, struct kvm_kernel_irqfd, wait);
 	__poll_t mask = key_to_poll(key);
 	struct vb_proxy *proxy;
-	u64 ignored;
 
 	/* Pairs with fallback_take(): who has read this function reads its proxy. */
 	smp_rmb();
@@ -52,10 +50,7 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 	    !take_signal(&proxy->client))
 		return proxy->kvm_wake(wait, mode, sync, key);
 	/* Where KVM waits exclusively, its callback reads the eventfd; so does this one. */
-	if (!(wait->flags & WQ_FLAG_EXCLUSIVE))
-		return 0;
-	eventfd_ctx_do_read(irqfd->eventfd, &ignored);
-	return 1;
+	return wait->flags & WQ_FLAG_EXCLUSIVE && compat_eventfd_read(irqfd->eventfd);
 }
 
 /**

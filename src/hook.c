@@ -295,6 +295,24 @@ static const struct hook_symbol own_symbols[] = {
 	{ "btf_type_by_id", &btf_reader.type },
 };
 
+/* Register a kprobe, which stays disabled, where the function is. */
+static int find_address(const struct hook_symbol *symbol, struct kprobe *probe)
+{
+	int ret;
+
+	probe->flags = KPROBE_FLAG_DISABLED;
+	probe->symbol_name = symbol->name;
+	ret = register_kprobe(probe);
+	if (ret == -ENOENT && symbol->or_name) {
+		probe->symbol_name = symbol->or_name;
+		ret = register_kprobe(probe);
+	}
+	if (ret)
+		pr_err("this kernel has no function %s() that can be found (error %d); it needs another vlpi_broker\n",
+		       probe->symbol_name, ret);
+	return ret;
+}
+
 /* Find functions. All kprobes are unregistered at once: one by one, each would wait for RCU. */
 static int find_addresses(const struct hook_symbol *symbols, unsigned int nr)
 {
@@ -309,14 +327,9 @@ static int find_addresses(const struct hook_symbol *symbols, unsigned int nr)
 		goto out;
 	}
 	for (i = 0; i < nr; i++) {
-		probes[i].symbol_name = symbols[i].name;
-		probes[i].flags = KPROBE_FLAG_DISABLED;
-		ret = register_kprobe(&probes[i]);
-		if (ret) {
-			pr_err("this kernel has no function %s() that can be found (error %d); it needs another vlpi_broker\n",
-			       symbols[i].name, ret);
+		ret = find_address(&symbols[i], &probes[i]);
+		if (ret)
 			break;
-		}
 		registered[n++] = &probes[i];
 		*(void **)symbols[i].where = probes[i].addr;
 	}
@@ -441,6 +454,8 @@ static int check_prototype(const struct hook_symbol *symbol)
 	const struct btf_type *proto = prototype_of_function(symbol->name);
 	char found[256];
 
+	if (!proto && symbol->or_name)
+		proto = prototype_of_function(symbol->or_name);
 	if (!proto)
 		proto = prototype_of_pointer(symbol->pointer);
 	if (!proto) {

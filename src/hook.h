@@ -39,6 +39,7 @@ struct hook_set {
 /**
  * struct hook_symbol - a kernel function that is not exported
  * @name: of the function, static or not.
+ * @or_name: its name on kernels that have no function @name; NULL where it has had one name only.
  * @where: address of the function pointer that is to be set.
  * @prototype: as C without names, e.g. "int(struct kvm *, u32)", for the running kernel's BTF to
  *	confirm; NULL where an installed header declares it, and @where is of its typeof.
@@ -50,6 +51,7 @@ struct hook_symbol {
 	void *where;
 	const char *prototype;
 	const char *pointer;
+	const char *or_name;
 };
 
 /**

@@ -84,7 +84,8 @@ static const struct hook_symbol borrowed[] = {
 	  "int(struct kvm *, struct vgic_its *, u32, u32, struct vgic_irq **)" },
 	{ "vgic_msi_to_its", &real.msi_to_its,
 	  "struct vgic_its *(struct kvm *, struct kvm_msi *)" },
-	{ COMPAT_FLUSH_CACHE, &real.flush_cache, "void(struct kvm *)" },
+	{ "vgic_its_invalidate_all_caches", &real.flush_cache, "void(struct kvm *)",
+	  .or_name = "vgic_its_invalidate_cache" },
 	{ "vgic_supports_direct_msis", &real.supports_direct_msis, "bool(struct kvm *)" },
 };
 
