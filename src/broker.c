@@ -173,18 +173,17 @@ static void set_state(struct vb_client *client, enum vlpi_broker_state state, in
 	client->vm->generation++;
 }
 
-static void look_again(struct vb_client *client, bool forced)
+static void look_again(struct vb_client *client)
 {
-	client->forced_look |= forced | client->again;
 	client->retry |= client->again;
 	client->again = false;
 	if (!client->removed)
 		list_move_tail(&client->look, &client->vm->looks);
 }
 
-static void look_first(struct vb_client *client, bool forced)
+static void look_first(struct vb_client *client)
 {
-	look_again(client, forced);
+	look_again(client);
 	list_move(&client->look, &client->vm->looks);
 }
 
@@ -322,7 +321,7 @@ static void release(unsigned long key)
 		if (client->waits_for == key) {
 			wait_no_more(client);
 			client->retry = true;
-			look_again(client, true);
+			look_again(client);
 			book(vm);
 		}
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
@@ -691,7 +690,7 @@ void broker_add_client(struct vb_client *client, struct vb_slot *spare)
 	rb_insert_color(&client->of_vm, &vm->clients);
 	atomic_inc(&count.clients);
 	list_add(&spare->work, &vm->spares);
-	look_again(client, true);
+	look_again(client);
 	book(vm);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
@@ -958,6 +957,44 @@ static void step_for(struct vb_step *step, enum vb_todo todo, struct vb_client *
 	step->host_irq = client->host_irq;
 }
 
+/* So many routes are compared while interrupts are off. */
+#define COMPARED_AT_ONCE	16
+
+/**
+ * broker_compare_routes - which routes have changed? A few of the VM's clients
+ * @vm: the VM. One settles it at a time.
+ *
+ * To be called before broker_next(). A VMM sets all of its routes to change one, so that nearly all
+ * are as they were: that is no step for each.
+ *
+ * Context: any.
+ * Return: whether it is to be called again.
+ */
+bool broker_compare_routes(struct vb_vm *vm)
+{
+	struct vb_client *client;
+	unsigned long flags;
+	unsigned int i;
+	bool more;
+
+	if (READ_ONCE(vm->walk) != VB_WALK_ROUTES)
+		return false;
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	for (i = 0; vm->walk == VB_WALK_ROUTES && i < COMPARED_AT_ONCE; i++) {
+		client = vm->walk_next;
+		if (!client) {
+			WRITE_ONCE(vm->walk, VB_WALK_NONE);
+			break;
+		}
+		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
+		if (shim_route_changed(client))
+			look_again(client);
+	}
+	more = vm->walk == VB_WALK_ROUTES;
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	return more;
+}
+
 static bool next_look(struct vb_vm *vm, struct vb_step *step)
 {
 	struct vb_client *client;
@@ -965,18 +1002,15 @@ static bool next_look(struct vb_vm *vm, struct vb_step *step)
 	client = list_first_entry_or_null(&vm->looks, struct vb_client, look);
 	if (client) {
 		list_del_init(&client->look);
-		step->forced = client->forced_look || client->again;
-		client->forced_look = false;
 		client->retry |= client->again;
 		client->again = false;
-	} else if (vm->walk != VB_WALK_NONE) {
+	} else if (vm->walk == VB_WALK_ALL) {
 		client = vm->walk_next;
 		if (!client) {
 			WRITE_ONCE(vm->walk, VB_WALK_NONE);
 			return false;
 		}
 		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
-		step->forced = vm->walk == VB_WALK_ALL;
 	} else {
 		return false;
 	}
@@ -1234,7 +1268,7 @@ static void grant_done(struct vb_client *client, int ret)
 		return;
 	/* Its route leads elsewhere by now, and the irqchip was not asked. */
 	if (ret == -EREMCHG)
-		look_again(client, true);
+		look_again(client);
 	else
 		turned_down(slot, client, ret ?: -EBUSY);
 }
@@ -1300,7 +1334,7 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
 		vm->generation += ret != VB_UNCHANGED;
 		/* The first of the list comes to its slot first: it stays that. */
 		if (ret == -EWOULDBLOCK && !client->removed)
-			look_first(client, step->forced);
+			look_first(client);
 		else if (ret != VB_UNCHANGED && !client->removed)
 			looked(client, step->vintid, ret);
 		break;
@@ -1717,7 +1751,7 @@ bool broker_unmap_begin(u32 host_irq, const void *task, struct vb_client **clien
 			 * The guest has changed its tables: others may lead elsewhere, too. These
 			 * are looked at as with any change of its, and not at each unmap.
 			 */
-			look_again(found, true);
+			look_again(found);
 			atomic_set(&vm->changed, 1);
 		} else {
 			atomic64_inc(&count.revokes);

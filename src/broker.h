@@ -134,7 +134,6 @@ struct vb_vm {
  * @id: ascending in its VM, with the VM's id in its upper half; never used again.
  * @of_vm: in the VM's clients.
  * @look: in the VM's looks or its again.
- * @forced_look: its route is to be followed whether it has changed or not.
  * @wants: vINTID to which its route led when it was last looked at, 0 for none.
  * @nowhere: errno of that look, where it led to no LPI.
  * @slot: in which it is; RCU for the wake-up.
@@ -183,7 +182,6 @@ struct vb_client {
 	u64 id;
 	struct rb_node of_vm;
 	struct list_head look;
-	bool forced_look;
 	u32 wants;
 	int nowhere;
 	struct vb_slot __rcu *slot;
@@ -241,7 +239,7 @@ enum vb_todo {
 	VB_RAISE,
 };
 
-/* Outcome of VB_LOOK: the route is as it was, and need not be followed. */
+/* Outcome of VB_LOOK: the irqfd is going, and keeps the place that it has. */
 #define VB_UNCHANGED	1
 
 /**
@@ -250,7 +248,6 @@ enum vb_todo {
  * @client: for which; broker_done() drops the reference that comes with it.
  * @host_irq: of the client at that moment.
  * @vintid: in: where the client's slot is; of VB_LOOK out: where its route leads.
- * @forced: VB_LOOK: follow the route also where it has not changed.
  * @granted: VB_RAISE: by the route of the last grant.
  * @signal: VB_RAISE: for a signal, too.
  * @prepaid: VB_GRANT: it costs no credit.
@@ -265,7 +262,6 @@ struct vb_step {
 	struct vb_client *client;
 	u32 host_irq;
 	u32 vintid;
-	bool forced;
 	bool granted;
 	bool signal;
 	bool prepaid;
@@ -291,6 +287,7 @@ void broker_set_shut_out(struct vb_client *client, bool out);
 void broker_put_client(struct vb_client *client);
 
 /* Settling. */
+bool broker_compare_routes(struct vb_vm *vm);
 void broker_next(struct vb_vm *vm, const void *settler, u64 now_ms, struct vb_step *step);
 void broker_done(struct vb_vm *vm, struct vb_step *step, int ret);
 void broker_retry(struct vb_vm *vm);
@@ -326,6 +323,7 @@ int broker_dump(struct vb_vm *vm, struct vlpi_broker_client *buf, u32 entries, u
 /* Below the arbiter: its_shim.c and proxy.c. */
 bool shim_is_forwarded(u32 host_irq);
 bool shim_is_leaving(struct vb_client *client);
+bool shim_route_changed(struct vb_client *client);
 bool shim_raise_through(struct vb_client *holder);
 void client_free(struct vb_client *client);
 

@@ -387,22 +387,26 @@ bool shim_is_leaving(struct vb_client *client)
 	return list_empty(&proxy_of(client)->irqfd->list);
 }
 
+/* KVM may be changing it. */
+static void copy_route(const struct kvm_kernel_irq_routing_entry *entry, struct vb_route *route)
+{
+	*route = (struct vb_route){ .type = entry->type };
+	if (route->type != KVM_IRQ_ROUTING_MSI)
+		return;
+	route->address_lo = entry->msi.address_lo;
+	route->address_hi = entry->msi.address_hi;
+	route->data = entry->msi.data;
+	route->flags = entry->msi.flags;
+	route->devid = entry->msi.devid;
+}
+
 static void read_route(struct kvm_kernel_irqfd *irqfd, struct vb_route *route)
 {
-	const struct kvm_kernel_irq_routing_entry *entry = &irqfd->irq_entry;
 	unsigned int seq;
 
 	do {
-		*route = (struct vb_route){};
 		seq = read_seqcount_begin(&irqfd->irq_entry_sc);
-		route->type = entry->type;
-		if (route->type == KVM_IRQ_ROUTING_MSI) {
-			route->address_lo = entry->msi.address_lo;
-			route->address_hi = entry->msi.address_hi;
-			route->data = entry->msi.data;
-			route->flags = entry->msi.flags;
-			route->devid = entry->msi.devid;
-		}
+		copy_route(&irqfd->irq_entry, route);
 	} while (read_seqcount_retry(&irqfd->irq_entry_sc, seq));
 }
 
@@ -469,18 +473,27 @@ static void route_to_irqfd(struct kvm_kernel_irqfd *irqfd, struct kvm *kvm,
 
 /**
  * shim_route_changed - does the route of an irqfd differ from when it was followed last?
- * @client: of the irqfd.
+ * @client: of the irqfd, which is not removed: KVM does not free it before that.
  *
- * Context: process.
+ * On PREEMPT_RT who waits for KVM to have changed a route sleeps. So one that KVM is changing just
+ * now is said to differ.
+ *
+ * Context: from the VM's work item; the book's lock is held.
  * Return: whether shim_resolve() may say something else because of it.
  */
 bool shim_route_changed(struct vb_client *client)
 {
 	struct vb_proxy *proxy = proxy_of(client);
+	struct kvm_kernel_irqfd *irqfd = proxy->irqfd;
 	struct vb_route route;
+	unsigned int seq;
 
-	return snapshot_route(client, &route) &&
-	       (!proxy->followed || memcmp(&route, &proxy->seen, sizeof(route)));
+	if (shim_is_leaving(client))
+		return false;
+	seq = raw_seqcount_begin(&irqfd->irq_entry_sc.seqcount);
+	copy_route(&irqfd->irq_entry, &route);
+	return read_seqcount_retry(&irqfd->irq_entry_sc.seqcount, seq) || !proxy->followed ||
+	       memcmp(&route, &proxy->seen, sizeof(route));
 }
 
 /* Clear a mark that was there before the module: of a host IRQ that is not mapped to this LPI. */

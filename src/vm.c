@@ -266,8 +266,6 @@ static int do_step(struct vm *vm, struct vb_step *step)
 {
 	switch (step->todo) {
 	case VB_LOOK:
-		if (!step->forced && !shim_route_changed(step->client))
-			return VB_UNCHANGED;
 		return shim_resolve(step->client, &step->vintid);
 	case VB_GRANT:
 		return do_grant(vm, step);
@@ -343,6 +341,8 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 	for (;;) {
 		cond_resched();
 		more = serve_signals(vm);
+		if (broker_compare_routes(&vm->book))
+			continue;
 		broker_next(&vm->book, current, now_ms(), step);
 		if (step->todo == VB_NOTHING) {
 			resume(vm);
