@@ -496,14 +496,35 @@ bool shim_route_changed(struct vb_client *client)
 	       memcmp(&route, &proxy->seen, sizeof(route));
 }
 
-/* Clear a mark that was there before the module: of a host IRQ that is not mapped to this LPI. */
+/* Clear KVM's mark of a mapping, where it is of this host IRQ. Returns whether it was. */
+static bool unmark(struct vgic_irq *irq, u32 host_irq)
+{
+	unsigned long flags;
+	bool found;
+
+	raw_spin_lock_irqsave(&irq->irq_lock, flags);
+	found = irq->hw && irq->host_irq == host_irq;
+	if (found) {
+		struct vgic_cpu *cpu = &irq->target_vcpu->arch.vgic_cpu;
+
+		atomic_dec(&cpu->vgic_v3.its_vpe.vlpi_count);
+		irq->hw = false;
+		irq->host_irq = 0;
+	}
+	raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
+	return found;
+}
+
+/*
+ * Clear a mark that was there before the module: of a host IRQ that is not mapped to this LPI.
+ * its_lock keeps the LPI that the guest's tables lead to.
+ */
 static void correct_stale_mark(struct kvm *kvm, struct vgic_irq *irq)
 {
 	struct its_vlpi_map map = { .vm = &kvm->arch.vgic.its_vm, .vintid = irq->intid };
 	u32 host_irq = READ_ONCE(irq->host_irq);
 
-	if (irq->hw && !shim_is_forwarded_to(host_irq, &map) &&
-	    shim_correct_kvm(kvm, irq->intid, host_irq))
+	if (irq->hw && !shim_is_forwarded_to(host_irq, &map) && unmark(irq, host_irq))
 		broker_count_repair();
 }
 
@@ -583,18 +604,8 @@ bool shim_correct_kvm(struct kvm *kvm, u32 vintid, u32 host_irq)
 
 	flags = compat_lpis_lock(dist);
 	irq = compat_find_lpi(dist, vintid);
-	if (irq) {
-		raw_spin_lock(&irq->irq_lock);
-		found = irq->hw && irq->host_irq == host_irq;
-		if (found) {
-			struct vgic_cpu *cpu = &irq->target_vcpu->arch.vgic_cpu;
-
-			atomic_dec(&cpu->vgic_v3.its_vpe.vlpi_count);
-			irq->hw = false;
-			irq->host_irq = 0;
-		}
-		raw_spin_unlock(&irq->irq_lock);
-	}
+	if (irq)
+		found = unmark(irq, host_irq);
 	compat_lpis_unlock(dist, flags);
 	return found;
 }
@@ -673,11 +684,12 @@ static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 	else if (!mutex_trylock(&its->its_lock))
 		return -EWOULDBLOCK;
 	if (READ_ONCE(client->mapped)) {
-		/* Would KVM's own del have found it? */
+		/* Would KVM's own del have found it? Where it does not, it is looked for. */
 		if (real.resolve_lpi(kvm, its, proxy->granted.devid, proxy->granted.data, &irq) ||
 		    irq->intid != client->mapped_vintid)
-			ret = SHIM_FORCED | SHIM_REPAIRED;
-		if (!shim_correct_kvm(kvm, client->mapped_vintid, host_irq))
+			ret = shim_correct_kvm(kvm, client->mapped_vintid, host_irq) ?
+			      SHIM_FORCED | SHIM_REPAIRED : SHIM_FORCED;
+		else if (!unmark(irq, host_irq))
 			ret = SHIM_FORCED;
 		unmap_rest(client, host_irq, shim_is_forwarded(host_irq));
 	}
