@@ -383,6 +383,8 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 		broker_done(&vm->book, step, ret);
 		if (ret == -EWOULDBLOCK)
 			return true;
+		if (step->todo == VB_GRANT && ret)
+			continue;
 		if (++steps % WHILE_HALTED == 0)
 			resume(vm);
 	}
