@@ -67,24 +67,28 @@
  * @served: the broker serves the signals of its clients; read without the lock.
  * @raise_lock: raw; for @raiser. Taken once more before the slot is used for another vLPI.
  * @raiser: the holder, while the vLPI can be raised through its host IRQ.
- * @rcu: the wake-up looks at the slot without the VM's lock.
+ * @rcu: the wake-up looks at the slot without the VM's lock. One that is freed is in no tree.
+ *
+ * There are as many as irqfds: what is small stands together.
  */
 struct vb_slot {
-	struct rb_node node;
+	union {
+		struct rb_node node;
+		struct rcu_head rcu;
+	};
 	struct vb_vm *vm;
-	u32 vintid;
 	struct list_head work;
-	unsigned int nr_clients;
 	struct rb_root queue;
 	struct vb_client *holder;
 	struct vb_client *mapped;
-	unsigned int nr_leaving;
 	struct vb_client *lost;
-	enum vlpi_broker_why lost_why;
-	bool served;
-	raw_spinlock_t raise_lock; /* a signal raises; hands change */
 	struct vb_client *raiser;
-	struct rcu_head rcu;
+	raw_spinlock_t raise_lock; /* a signal raises; hands change */
+	u32 vintid;
+	u32 nr_clients;
+	u16 nr_leaving;
+	u8 lost_why;
+	bool served;
 };
 
 /* Why a client is owed an interrupt. */
@@ -199,7 +203,7 @@ static void let_rest_go_on(struct vb_vm *vm)
 	list_splice_init(&vm->held_up, &vm->rest);
 }
 
-static void owe(struct vb_client *client, unsigned int what)
+static void owe(struct vb_client *client, u8 what)
 {
 	if (!client->owes) {
 		get_client(client);
@@ -216,7 +220,7 @@ static bool is_owing(const struct vb_vm *vm)
 }
 
 /* The caller has a reference of its own. */
-static void owe_no_more(struct vb_client *client, unsigned int what)
+static void owe_no_more(struct vb_client *client, u8 what)
 {
 	client->owes &= ~what;
 	if (!client->owes) {
@@ -1123,7 +1127,7 @@ static bool next_slot(struct vb_vm *vm, u64 now_ms, struct vb_step *step)
 	return true;
 }
 
-static unsigned int owed_by(const struct vb_step *step)
+static u8 owed_by(const struct vb_step *step)
 {
 	return (step->granted ? OWES_GRANT : 0) | (step->signal ? OWES_SIGNAL : 0);
 }

@@ -129,7 +129,8 @@ struct vb_vm {
  * @devid: for show.
  * @eventid: for show.
  *
- * All below is for broker.c alone, under the VM's lock where nothing else is said.
+ * All below is for broker.c alone, under the VM's lock where nothing else is said. There may be
+ * very many irqfds: what is small stands together.
  *
  * @id: ascending in its VM, with the VM's id in its upper half; never used again.
  * @of_vm: in the VM's clients.
@@ -168,47 +169,47 @@ struct vb_vm {
 struct vb_client {
 	struct vb_vm *vm;
 	refcount_t refs;
-	const void *target;
 	u32 host_irq;
+	const void *target;
 	u32 mapped_vintid;
 	atomic_t busy;
-	bool raises_inline;
-	bool reassign;
-	bool shut_out;
 	u32 gsi;
 	u32 devid;
 	u32 eventid;
+	bool raises_inline;
+	bool reassign;
+	bool shut_out;
 
-	u64 id;
-	struct rb_node of_vm;
-	struct list_head look;
-	u32 wants;
-	int nowhere;
-	struct vb_slot __rcu *slot;
-	u64 place;
-	struct rb_node queue;
-	u32 nr_queued;
 	bool queued;
-	enum vlpi_broker_state state;
-	int error;
+	bool booked;
 	bool retry;
 	bool again;
 	bool prepaid;
-	const void *device;
-	struct hlist_node by_irq;
-	bool booked;
-	struct hlist_node refused;
-	unsigned long waits_for;
 	bool going;
 	bool unmapping;
 	bool removed;
 	bool mapped;
 	bool revoking;
+	u8 owes;
+	s16 nowhere;
+	u16 error;
+	u32 wants;
+	enum vlpi_broker_state state;
+	u32 nr_queued;
+	u64 id;
+	struct rb_node of_vm;
+	struct list_head look;
+	struct vb_slot __rcu *slot;
+	u64 place;
+	struct rb_node queue;
+	const void *device;
+	struct hlist_node by_irq;
+	struct hlist_node refused;
+	unsigned long waits_for;
 	const void *deleter;
 	atomic_t signalled;
 	struct llist_node signal;
 	struct list_head owed;
-	unsigned int owes;
 	struct vb_slot *lost_of;
 	atomic64_t signals;
 	atomic64_t injections;

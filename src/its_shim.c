@@ -370,7 +370,7 @@ bool shim_is_its_irq(struct vb_client *client, u32 host_irq)
 
 static struct kvm *kvm_of(struct vb_client *client)
 {
-	return proxy_of(client)->vm->kvm;
+	return vm_of(client)->kvm;
 }
 
 /**
@@ -591,6 +591,8 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
  * @kvm: the VM.
  * @vintid: the LPI.
  * @host_irq: nothing is changed where the mark is of another one.
+ *
+ * Up to 6.1 KVM finds an LPI by walking all of the VM's, with interrupts off, and so does this.
  *
  * Context: any; its_lock is held where KVM marks under that alone.
  * Return: whether there was that mark.

@@ -62,6 +62,12 @@ struct vm {
 	struct list_head let_in;
 };
 
+/* The VM of an irqfd. */
+static inline struct vm *vm_of(const struct vb_client *client)
+{
+	return container_of(client->vm, struct vm, book);
+}
+
 int vm_init(int (*take_over_vm)(struct vm *vm));
 void vm_exit(void);
 struct vm *vm_find(struct kvm *kvm);
