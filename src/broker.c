@@ -1947,7 +1947,7 @@ static struct vb_client *client_above(struct vb_vm *vm, u64 id)
 }
 
 /* So many clients are described at most while interrupts are off. */
-#define SHOWN_AT_ONCE	8
+#define SHOWN_AT_ONCE	4
 
 /**
  * broker_dump - describe clients of a VM in the order of their ids
