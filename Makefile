@@ -26,6 +26,7 @@ help:
 	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker: an hour and a half'
 	@echo "  make check-selftests  KVM's own selftests on 7.3, with the module as without it: half an hour"
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
+	@echo '  make bench-scale  what it costs on a host with a million irqfds, in instructions: a minute'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
 	@echo '  make check-planted  break the broker on purpose, one piece at a time: a test must go red'
@@ -86,6 +87,11 @@ unit:
 	@tests/run/need cc=gcc /usr/include/stdio.h=libc6-dev
 	$(MAKE) -C tests/arbiter/unit check
 
+.PHONY: bench-scale
+bench-scale: python
+	@tests/run/need cc=gcc /usr/include/stdio.h=libc6-dev valgrind=valgrind
+	tests/arbiter/scale/run
+
 .PHONY: fuzz
 fuzz:
 	tests/arbiter/fuzz/run $(if $(REPRO),--repro "$(REPRO)",--seconds $(or $(FUZZ_SECONDS),600))
@@ -112,4 +118,5 @@ clean:
 	rm -f src/*.o src/.*.cmd src/*.tmp src/probed.h
 	$(MAKE) -C tests/arbiter/unit clean
 	$(MAKE) -C tests/arbiter/fuzz clean
+	$(MAKE) -C tests/arbiter/scale clean
 	$(MAKE) -C tools/vlpictl clean

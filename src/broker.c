@@ -67,24 +67,28 @@
  * @served: the broker serves the signals of its clients; read without the lock.
  * @raise_lock: raw; for @raiser. Taken once more before the slot is used for another vLPI.
  * @raiser: the holder, while the vLPI can be raised through its host IRQ.
- * @rcu: the wake-up looks at the slot without the VM's lock.
+ * @rcu: the wake-up looks at the slot without the VM's lock. One that is freed is in no tree.
+ *
+ * There are as many as irqfds: what is small stands together.
  */
 struct vb_slot {
-	struct rb_node node;
+	union {
+		struct rb_node node;
+		struct rcu_head rcu;
+	};
 	struct vb_vm *vm;
-	u32 vintid;
 	struct list_head work;
-	unsigned int nr_clients;
 	struct rb_root queue;
 	struct vb_client *holder;
 	struct vb_client *mapped;
-	unsigned int nr_leaving;
 	struct vb_client *lost;
-	enum vlpi_broker_why lost_why;
-	bool served;
-	raw_spinlock_t raise_lock; /* a signal raises; hands change */
 	struct vb_client *raiser;
-	struct rcu_head rcu;
+	raw_spinlock_t raise_lock; /* a signal raises; hands change */
+	u32 vintid;
+	u32 nr_clients;
+	u16 nr_leaving;
+	u8 lost_why;
+	bool served;
 };
 
 /* Why a client is owed an interrupt. */
@@ -173,18 +177,17 @@ static void set_state(struct vb_client *client, enum vlpi_broker_state state, in
 	client->vm->generation++;
 }
 
-static void look_again(struct vb_client *client, bool forced)
+static void look_again(struct vb_client *client)
 {
-	client->forced_look |= forced | client->again;
 	client->retry |= client->again;
 	client->again = false;
 	if (!client->removed)
 		list_move_tail(&client->look, &client->vm->looks);
 }
 
-static void look_first(struct vb_client *client, bool forced)
+static void look_first(struct vb_client *client)
 {
-	look_again(client, forced);
+	look_again(client);
 	list_move(&client->look, &client->vm->looks);
 }
 
@@ -200,7 +203,7 @@ static void let_rest_go_on(struct vb_vm *vm)
 	list_splice_init(&vm->held_up, &vm->rest);
 }
 
-static void owe(struct vb_client *client, unsigned int what)
+static void owe(struct vb_client *client, u8 what)
 {
 	if (!client->owes) {
 		get_client(client);
@@ -217,7 +220,7 @@ static bool is_owing(const struct vb_vm *vm)
 }
 
 /* The caller has a reference of its own. */
-static void owe_no_more(struct vb_client *client, unsigned int what)
+static void owe_no_more(struct vb_client *client, u8 what)
 {
 	client->owes &= ~what;
 	if (!client->owes) {
@@ -322,7 +325,7 @@ static void release(unsigned long key)
 		if (client->waits_for == key) {
 			wait_no_more(client);
 			client->retry = true;
-			look_again(client, true);
+			look_again(client);
 			book(vm);
 		}
 		raw_spin_unlock_irqrestore(&vm->lock, flags);
@@ -691,7 +694,7 @@ void broker_add_client(struct vb_client *client, struct vb_slot *spare)
 	rb_insert_color(&client->of_vm, &vm->clients);
 	atomic_inc(&count.clients);
 	list_add(&spare->work, &vm->spares);
-	look_again(client, true);
+	look_again(client);
 	book(vm);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
@@ -958,6 +961,44 @@ static void step_for(struct vb_step *step, enum vb_todo todo, struct vb_client *
 	step->host_irq = client->host_irq;
 }
 
+/* So many routes are compared while interrupts are off. */
+#define COMPARED_AT_ONCE	16
+
+/**
+ * broker_compare_routes - which routes have changed? A few of the VM's clients
+ * @vm: the VM. One settles it at a time.
+ *
+ * To be called before broker_next(). A VMM sets all of its routes to change one, so that nearly all
+ * are as they were: that is no step for each.
+ *
+ * Context: any.
+ * Return: whether it is to be called again.
+ */
+bool broker_compare_routes(struct vb_vm *vm)
+{
+	struct vb_client *client;
+	unsigned long flags;
+	unsigned int i;
+	bool more;
+
+	if (READ_ONCE(vm->walk) != VB_WALK_ROUTES)
+		return false;
+	raw_spin_lock_irqsave(&vm->lock, flags);
+	for (i = 0; vm->walk == VB_WALK_ROUTES && i < COMPARED_AT_ONCE; i++) {
+		client = vm->walk_next;
+		if (!client) {
+			WRITE_ONCE(vm->walk, VB_WALK_NONE);
+			break;
+		}
+		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
+		if (shim_route_changed(client))
+			look_again(client);
+	}
+	more = vm->walk == VB_WALK_ROUTES;
+	raw_spin_unlock_irqrestore(&vm->lock, flags);
+	return more;
+}
+
 static bool next_look(struct vb_vm *vm, struct vb_step *step)
 {
 	struct vb_client *client;
@@ -965,18 +1006,15 @@ static bool next_look(struct vb_vm *vm, struct vb_step *step)
 	client = list_first_entry_or_null(&vm->looks, struct vb_client, look);
 	if (client) {
 		list_del_init(&client->look);
-		step->forced = client->forced_look || client->again;
-		client->forced_look = false;
 		client->retry |= client->again;
 		client->again = false;
-	} else if (vm->walk != VB_WALK_NONE) {
+	} else if (vm->walk == VB_WALK_ALL) {
 		client = vm->walk_next;
 		if (!client) {
 			WRITE_ONCE(vm->walk, VB_WALK_NONE);
 			return false;
 		}
 		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
-		step->forced = vm->walk == VB_WALK_ALL;
 	} else {
 		return false;
 	}
@@ -1089,7 +1127,7 @@ static bool next_slot(struct vb_vm *vm, u64 now_ms, struct vb_step *step)
 	return true;
 }
 
-static unsigned int owed_by(const struct vb_step *step)
+static u8 owed_by(const struct vb_step *step)
 {
 	return (step->granted ? OWES_GRANT : 0) | (step->signal ? OWES_SIGNAL : 0);
 }
@@ -1234,7 +1272,7 @@ static void grant_done(struct vb_client *client, int ret)
 		return;
 	/* Its route leads elsewhere by now, and the irqchip was not asked. */
 	if (ret == -EREMCHG)
-		look_again(client, true);
+		look_again(client);
 	else
 		turned_down(slot, client, ret ?: -EBUSY);
 }
@@ -1300,7 +1338,7 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
 		vm->generation += ret != VB_UNCHANGED;
 		/* The first of the list comes to its slot first: it stays that. */
 		if (ret == -EWOULDBLOCK && !client->removed)
-			look_first(client, step->forced);
+			look_first(client);
 		else if (ret != VB_UNCHANGED && !client->removed)
 			looked(client, step->vintid, ret);
 		break;
@@ -1717,7 +1755,7 @@ bool broker_unmap_begin(u32 host_irq, const void *task, struct vb_client **clien
 			 * The guest has changed its tables: others may lead elsewhere, too. These
 			 * are looked at as with any change of its, and not at each unmap.
 			 */
-			look_again(found, true);
+			look_again(found);
 			atomic_set(&vm->changed, 1);
 		} else {
 			atomic64_inc(&count.revokes);
@@ -1909,7 +1947,7 @@ static struct vb_client *client_above(struct vb_vm *vm, u64 id)
 }
 
 /* So many clients are described at most while interrupts are off. */
-#define SHOWN_AT_ONCE	8
+#define SHOWN_AT_ONCE	4
 
 /**
  * broker_dump - describe clients of a VM in the order of their ids

@@ -129,12 +129,12 @@ struct vb_vm {
  * @devid: for show.
  * @eventid: for show.
  *
- * All below is for broker.c alone, under the VM's lock where nothing else is said.
+ * All below is for broker.c alone, under the VM's lock where nothing else is said. There may be
+ * very many irqfds: what is small stands together.
  *
  * @id: ascending in its VM, with the VM's id in its upper half; never used again.
  * @of_vm: in the VM's clients.
  * @look: in the VM's looks or its again.
- * @forced_look: its route is to be followed whether it has changed or not.
  * @wants: vINTID to which its route led when it was last looked at, 0 for none.
  * @nowhere: errno of that look, where it led to no LPI.
  * @slot: in which it is; RCU for the wake-up.
@@ -169,48 +169,47 @@ struct vb_vm {
 struct vb_client {
 	struct vb_vm *vm;
 	refcount_t refs;
-	const void *target;
 	u32 host_irq;
+	const void *target;
 	u32 mapped_vintid;
 	atomic_t busy;
-	bool raises_inline;
-	bool reassign;
-	bool shut_out;
 	u32 gsi;
 	u32 devid;
 	u32 eventid;
+	bool raises_inline;
+	bool reassign;
+	bool shut_out;
 
-	u64 id;
-	struct rb_node of_vm;
-	struct list_head look;
-	bool forced_look;
-	u32 wants;
-	int nowhere;
-	struct vb_slot __rcu *slot;
-	u64 place;
-	struct rb_node queue;
-	u32 nr_queued;
 	bool queued;
-	enum vlpi_broker_state state;
-	int error;
+	bool booked;
 	bool retry;
 	bool again;
 	bool prepaid;
-	const void *device;
-	struct hlist_node by_irq;
-	bool booked;
-	struct hlist_node refused;
-	unsigned long waits_for;
 	bool going;
 	bool unmapping;
 	bool removed;
 	bool mapped;
 	bool revoking;
+	u8 owes;
+	s16 nowhere;
+	u16 error;
+	u32 wants;
+	enum vlpi_broker_state state;
+	u32 nr_queued;
+	u64 id;
+	struct rb_node of_vm;
+	struct list_head look;
+	struct vb_slot __rcu *slot;
+	u64 place;
+	struct rb_node queue;
+	const void *device;
+	struct hlist_node by_irq;
+	struct hlist_node refused;
+	unsigned long waits_for;
 	const void *deleter;
 	atomic_t signalled;
 	struct llist_node signal;
 	struct list_head owed;
-	unsigned int owes;
 	struct vb_slot *lost_of;
 	atomic64_t signals;
 	atomic64_t injections;
@@ -241,7 +240,7 @@ enum vb_todo {
 	VB_RAISE,
 };
 
-/* Outcome of VB_LOOK: the route is as it was, and need not be followed. */
+/* Outcome of VB_LOOK: the irqfd is going, and keeps the place that it has. */
 #define VB_UNCHANGED	1
 
 /**
@@ -250,7 +249,6 @@ enum vb_todo {
  * @client: for which; broker_done() drops the reference that comes with it.
  * @host_irq: of the client at that moment.
  * @vintid: in: where the client's slot is; of VB_LOOK out: where its route leads.
- * @forced: VB_LOOK: follow the route also where it has not changed.
  * @granted: VB_RAISE: by the route of the last grant.
  * @signal: VB_RAISE: for a signal, too.
  * @prepaid: VB_GRANT: it costs no credit.
@@ -265,7 +263,6 @@ struct vb_step {
 	struct vb_client *client;
 	u32 host_irq;
 	u32 vintid;
-	bool forced;
 	bool granted;
 	bool signal;
 	bool prepaid;
@@ -291,6 +288,7 @@ void broker_set_shut_out(struct vb_client *client, bool out);
 void broker_put_client(struct vb_client *client);
 
 /* Settling. */
+bool broker_compare_routes(struct vb_vm *vm);
 void broker_next(struct vb_vm *vm, const void *settler, u64 now_ms, struct vb_step *step);
 void broker_done(struct vb_vm *vm, struct vb_step *step, int ret);
 void broker_retry(struct vb_vm *vm);
@@ -326,6 +324,7 @@ int broker_dump(struct vb_vm *vm, struct vlpi_broker_client *buf, u32 entries, u
 /* Below the arbiter: its_shim.c and proxy.c. */
 bool shim_is_forwarded(u32 host_irq);
 bool shim_is_leaving(struct vb_client *client);
+bool shim_route_changed(struct vb_client *client);
 bool shim_raise_through(struct vb_client *holder);
 void client_free(struct vb_client *client);
 

@@ -14,7 +14,6 @@
 #include <linux/kernel.h>
 #include <linux/miscdevice.h>
 #include <linux/minmax.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -29,6 +28,8 @@
 #include "vm.h"
 
 #define DUMP_MAX 4096
+/* How many clients DUMP has in memory of the kernel, whatever a caller has room for. */
+#define BUFFERED 16
 /* How many events read() copies at once, by way of the stack. */
 #define BATCH 8
 
@@ -85,24 +86,55 @@ static int copy_entries(void __user *to, size_t entry_size, const struct vlpi_br
 	return 0;
 }
 
-/* Clients of the first VM that has any above the cursor. An id begins with that of its VM. */
-static u32 dump_clients(struct vlpi_broker_dump *dump, struct vlpi_broker_client *buf, u32 entries)
+/*
+ * Clients of a VM, in the order of their ids. All of them are of one moment: where the VM changes
+ * meanwhile, what was copied out before that is all.
+ */
+static int dump_vm(struct vm *vm, struct vlpi_broker_dump *dump, u32 entries,
+		   struct vlpi_broker_client *buf, bool *more)
 {
+	void __user *to = u64_to_user_ptr(dump->buf);
+	u64 cursor = dump->cursor, generation;
+	u32 n;
+
+	do {
+		n = broker_dump(&vm->book, buf, min_t(u32, entries - dump->nr_entries, BUFFERED),
+				&cursor, more, &generation);
+		if (!dump->nr_entries)
+			dump->generation = generation;
+		if (dump->generation != generation) {
+			*more = true;
+			return 0;
+		}
+		if (copy_entries(to, dump->entry_size, buf, n))
+			return -EFAULT;
+		to += (size_t)n * dump->entry_size;
+		dump->nr_entries += n;
+		dump->cursor = cursor;
+	} while (*more && n == BUFFERED && dump->nr_entries < entries);
+	return 0;
+}
+
+/* Clients of the first VM that has any above the cursor. An id begins with that of its VM. */
+static int dump_clients(struct vlpi_broker_dump *dump, struct vlpi_broker_client *buf)
+{
+	u32 entries = min_t(u32, dump->buf_entries, DUMP_MAX);
 	u64 vm_id = dump->cursor >> 32;
 	struct vm *vm, *next;
 	bool more = false;
-	u32 n = 0;
+	int ret = 0;
 
 	dump->generation = 0;
-	for (vm = vm_next(vm_id ? vm_id - 1 : 0); vm && !n; vm = next) {
-		n = broker_dump(&vm->book, buf, entries, &dump->cursor, &more, &dump->generation);
+	dump->nr_entries = 0;
+	for (vm = vm_next(vm_id ? vm_id - 1 : 0); vm && !ret && !dump->nr_entries; vm = next) {
+		ret = dump_vm(vm, dump, entries, buf, &more);
 		next = vm_next(vm->book.id);
 		vm_put(vm);
 	}
 	dump->more = more || vm;
 	if (vm)
 		vm_put(vm);
-	return n;
+	return ret;
 }
 
 static int dump_ioctl(void __user *arg)
@@ -110,7 +142,6 @@ static int dump_ioctl(void __user *arg)
 	struct vlpi_broker_client *buf;
 	struct vlpi_broker_dump dump;
 	struct head head;
-	u32 entries;
 	int ret;
 
 	ret = fetch_head(&head, VLPI_BROKER_DUMP_SIZE_VER1, arg);
@@ -124,13 +155,11 @@ static int dump_ioctl(void __user *arg)
 	    dump.entry_size > PAGE_SIZE || dump.entry_size % 8)
 		return -EINVAL;
 
-	entries = min_t(u32, dump.buf_entries, DUMP_MAX);
-	buf = kvcalloc(entries, sizeof(*buf), GFP_KERNEL_ACCOUNT);
+	buf = kcalloc(BUFFERED, sizeof(*buf), GFP_KERNEL_ACCOUNT);
 	if (!buf)
 		return -ENOMEM;
-	dump.nr_entries = dump_clients(&dump, buf, entries);
-	ret = copy_entries(u64_to_user_ptr(dump.buf), dump.entry_size, buf, dump.nr_entries);
-	kvfree(buf);
+	ret = dump_clients(&dump, buf);
+	kfree(buf);
 	return ret ?: answer(arg, head.size, &dump, sizeof(dump));
 }
 

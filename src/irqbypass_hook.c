@@ -74,9 +74,9 @@ static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 	if (!broker_del_begin(client, current, &mapped))
 		return;
 	if (mapped) {
-		shim_halt(proxy->vm->kvm);
+		shim_halt(vm_of(client)->kvm);
 		vm_count_unmap(client, host_irq, shim_revoke(client, true));
-		shim_resume(proxy->vm->kvm);
+		shim_resume(vm_of(client)->kvm);
 	} else if (client->mapped_vintid) {
 		/* KVM may have unmapped it just now. */
 		shim_wait_until_free(client);
@@ -85,9 +85,35 @@ static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 	broker_del_end(client);
 }
 
+/* Of their very size, as there may be a million. */
+static struct kmem_cache *proxies;
+
+/**
+ * bypass_memory_init - be ready to allocate proxies
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM; either way bypass_memory_exit() undoes it.
+ */
+int bypass_memory_init(void)
+{
+	proxies = kmem_cache_create("vlpi_broker_irqfd", sizeof(struct vb_proxy), 0, SLAB_ACCOUNT,
+				    NULL);
+	return proxies ? 0 : -ENOMEM;
+}
+
+/**
+ * bypass_memory_exit - undo bypass_memory_init()
+ *
+ * Context: process; may sleep; all proxies are freed: rcu_barrier() was called.
+ */
+void bypass_memory_exit(void)
+{
+	kmem_cache_destroy(proxies);
+}
+
 static void proxy_free_rcu(struct rcu_head *rcu)
 {
-	kfree(container_of(rcu, struct vb_proxy, rcu));
+	kmem_cache_free(proxies, container_of(rcu, struct vb_proxy, rcu));
 }
 
 /**
@@ -100,7 +126,7 @@ void client_free(struct vb_client *client)
 {
 	struct vb_proxy *proxy = proxy_of(client);
 
-	vm_put(proxy->vm);
+	vm_put(vm_of(client));
 	call_rcu(&proxy->rcu, proxy_free_rcu);
 }
 
@@ -109,17 +135,16 @@ static struct vb_proxy *proxy_new(struct vm *vm)
 {
 	struct vb_proxy *proxy;
 
-	proxy = kzalloc(sizeof(*proxy), GFP_KERNEL_ACCOUNT);
+	proxy = kmem_cache_zalloc(proxies, GFP_KERNEL_ACCOUNT);
 	if (!proxy)
 		return NULL;
 	proxy->spare = broker_slot_new();
 	if (!proxy->spare) {
-		kfree(proxy);
+		kmem_cache_free(proxies, proxy);
 		return NULL;
 	}
 	refcount_set(&proxy->client.refs, 1);
 	INIT_LIST_HEAD(&proxy->let_in);
-	proxy->vm = vm;
 	vm_get(vm);
 	proxy->client.vm = &vm->book;
 	proxy->consumer.add_producer = proxy_add_producer;
@@ -192,8 +217,8 @@ static void let_in(const struct eventfd_ctx *eventfd)
 			first = proxy;
 	if (first) {
 		hash_del(&first->by_eventfd);
-		list_add_tail(&first->let_in, &first->vm->let_in);
-		vm_kick(first->vm);
+		list_add_tail(&first->let_in, &vm_of(&first->client)->let_in);
+		vm_kick(vm_of(&first->client));
 	}
 	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
 }

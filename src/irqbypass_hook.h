@@ -29,6 +29,8 @@ struct bypass_prepared {
 	bool missed;
 };
 
+int bypass_memory_init(void);
+void bypass_memory_exit(void);
 int bypass_init(void);
 void bypass_remove_hooks(void);
 bool bypass_is_hooked(void);

@@ -371,7 +371,7 @@ bool shim_is_its_irq(struct vb_client *client, u32 host_irq)
 
 static struct kvm *kvm_of(struct vb_client *client)
 {
-	return proxy_of(client)->vm->kvm;
+	return vm_of(client)->kvm;
 }
 
 /**
@@ -388,22 +388,26 @@ bool shim_is_leaving(struct vb_client *client)
 	return list_empty(&proxy_of(client)->irqfd->list);
 }
 
+/* KVM may be changing it. */
+static void copy_route(const struct kvm_kernel_irq_routing_entry *entry, struct vb_route *route)
+{
+	*route = (struct vb_route){ .type = entry->type };
+	if (route->type != KVM_IRQ_ROUTING_MSI)
+		return;
+	route->address_lo = entry->msi.address_lo;
+	route->address_hi = entry->msi.address_hi;
+	route->data = entry->msi.data;
+	route->flags = entry->msi.flags;
+	route->devid = entry->msi.devid;
+}
+
 static void read_route(struct kvm_kernel_irqfd *irqfd, struct vb_route *route)
 {
-	const struct kvm_kernel_irq_routing_entry *entry = &irqfd->irq_entry;
 	unsigned int seq;
 
 	do {
-		*route = (struct vb_route){};
 		seq = read_seqcount_begin(&irqfd->irq_entry_sc);
-		route->type = entry->type;
-		if (route->type == KVM_IRQ_ROUTING_MSI) {
-			route->address_lo = entry->msi.address_lo;
-			route->address_hi = entry->msi.address_hi;
-			route->data = entry->msi.data;
-			route->flags = entry->msi.flags;
-			route->devid = entry->msi.devid;
-		}
+		copy_route(&irqfd->irq_entry, route);
 	} while (read_seqcount_retry(&irqfd->irq_entry_sc, seq));
 }
 
@@ -470,28 +474,58 @@ static void route_to_irqfd(struct kvm_kernel_irqfd *irqfd, struct kvm *kvm,
 
 /**
  * shim_route_changed - does the route of an irqfd differ from when it was followed last?
- * @client: of the irqfd.
+ * @client: of the irqfd, which is not removed: KVM does not free it before that.
  *
- * Context: process.
+ * On PREEMPT_RT who waits for KVM to have changed a route sleeps. So one that KVM is changing just
+ * now is said to differ.
+ *
+ * Context: from the VM's work item; the book's lock is held.
  * Return: whether shim_resolve() may say something else because of it.
  */
 bool shim_route_changed(struct vb_client *client)
 {
 	struct vb_proxy *proxy = proxy_of(client);
+	struct kvm_kernel_irqfd *irqfd = proxy->irqfd;
 	struct vb_route route;
+	unsigned int seq;
 
-	return snapshot_route(client, &route) &&
-	       (!proxy->followed || memcmp(&route, &proxy->seen, sizeof(route)));
+	if (shim_is_leaving(client))
+		return false;
+	seq = raw_seqcount_begin(&irqfd->irq_entry_sc.seqcount);
+	copy_route(&irqfd->irq_entry, &route);
+	return read_seqcount_retry(&irqfd->irq_entry_sc.seqcount, seq) || !proxy->followed ||
+	       memcmp(&route, &proxy->seen, sizeof(route));
 }
 
-/* Clear a mark that was there before the module: of a host IRQ that is not mapped to this LPI. */
+/* Clear KVM's mark of a mapping, where it is of this host IRQ. Returns whether it was. */
+static bool unmark(struct vgic_irq *irq, u32 host_irq)
+{
+	unsigned long flags;
+	bool found;
+
+	raw_spin_lock_irqsave(&irq->irq_lock, flags);
+	found = irq->hw && irq->host_irq == host_irq;
+	if (found) {
+		struct vgic_cpu *cpu = &irq->target_vcpu->arch.vgic_cpu;
+
+		atomic_dec(&cpu->vgic_v3.its_vpe.vlpi_count);
+		irq->hw = false;
+		irq->host_irq = 0;
+	}
+	raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
+	return found;
+}
+
+/*
+ * Clear a mark that was there before the module: of a host IRQ that is not mapped to this LPI.
+ * its_lock keeps the LPI that the guest's tables lead to.
+ */
 static void correct_stale_mark(struct kvm *kvm, struct vgic_irq *irq)
 {
 	struct its_vlpi_map map = { .vm = &kvm->arch.vgic.its_vm, .vintid = irq->intid };
 	u32 host_irq = READ_ONCE(irq->host_irq);
 
-	if (irq->hw && !shim_is_forwarded_to(host_irq, &map) &&
-	    shim_correct_kvm(kvm, irq->intid, host_irq))
+	if (irq->hw && !shim_is_forwarded_to(host_irq, &map) && unmark(irq, host_irq))
 		broker_count_repair();
 }
 
@@ -559,6 +593,8 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
  * @vintid: the LPI.
  * @host_irq: nothing is changed where the mark is of another one.
  *
+ * Up to 6.1 KVM finds an LPI by walking all of the VM's, with interrupts off, and so does this.
+ *
  * Context: any; its_lock is held where KVM marks under that alone.
  * Return: whether there was that mark.
  */
@@ -571,18 +607,8 @@ bool shim_correct_kvm(struct kvm *kvm, u32 vintid, u32 host_irq)
 
 	flags = compat_lpis_lock(dist);
 	irq = compat_find_lpi(dist, vintid);
-	if (irq) {
-		raw_spin_lock(&irq->irq_lock);
-		found = irq->hw && irq->host_irq == host_irq;
-		if (found) {
-			struct vgic_cpu *cpu = &irq->target_vcpu->arch.vgic_cpu;
-
-			atomic_dec(&cpu->vgic_v3.its_vpe.vlpi_count);
-			irq->hw = false;
-			irq->host_irq = 0;
-		}
-		raw_spin_unlock(&irq->irq_lock);
-	}
+	if (irq)
+		found = unmark(irq, host_irq);
 	compat_lpis_unlock(dist, flags);
 	return found;
 }
@@ -661,11 +687,12 @@ static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 	else if (!mutex_trylock(&its->its_lock))
 		return -EWOULDBLOCK;
 	if (READ_ONCE(client->mapped)) {
-		/* Would KVM's own del have found it? */
+		/* Would KVM's own del have found it? Where it does not, it is looked for. */
 		if (real.resolve_lpi(kvm, its, proxy->granted.devid, proxy->granted.data, &irq) ||
 		    irq->intid != client->mapped_vintid)
-			ret = SHIM_FORCED | SHIM_REPAIRED;
-		if (!shim_correct_kvm(kvm, client->mapped_vintid, host_irq))
+			ret = shim_correct_kvm(kvm, client->mapped_vintid, host_irq) ?
+			      SHIM_FORCED | SHIM_REPAIRED : SHIM_FORCED;
+		else if (!unmark(irq, host_irq))
 			ret = SHIM_FORCED;
 		unmap_rest(client, host_irq, shim_is_forwarded(host_irq));
 	}

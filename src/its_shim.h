@@ -21,7 +21,6 @@ bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
 void shim_note_route(struct vb_proxy *proxy);
 void shim_note_producer(struct vb_proxy *proxy, u32 host_irq);
 const void *shim_device(u32 host_irq);
-bool shim_route_changed(struct vb_client *client);
 int shim_resolve(struct vb_client *client, u32 *vintid);
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid);
 int shim_grant(struct vb_client *client, u32 host_irq);

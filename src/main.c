@@ -63,6 +63,8 @@ static int __init vlpi_broker_init(void)
 		return ret;
 	ret = vm_init(take_over_vm);
 	if (!ret)
+		ret = bypass_memory_init();
+	if (!ret)
 		ret = shim_init();
 	if (ret)
 		goto stop_vms;
@@ -85,6 +87,7 @@ drain:
 	chardev_exit();
 stop_vms:
 	vm_exit();
+	bypass_memory_exit();
 	events_exit();
 	return ret;
 }
@@ -98,6 +101,7 @@ static void __exit vlpi_broker_exit(void)
 	hook_drain();
 	chardev_exit();
 	vm_exit();
+	bypass_memory_exit();
 	events_exit();
 }
 

@@ -19,6 +19,8 @@
 #include <linux/err.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
+#include <linux/hashtable.h>
+#include <linux/idr.h>
 #include <linux/irq.h>
 #include <linux/jiffies.h>
 #include <linux/kvm_host.h>
@@ -26,6 +28,8 @@
 #include <linux/irqchip/arm-gic-v4.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -47,16 +51,23 @@
 /* --- the VMs of the host --------------------------------------------------------------------- */
 
 struct found_vm {
+	struct hlist_node node;
+	struct list_head list;
 	struct kvm *kvm;
 	struct pid *pid;	/* of a process that has it open; NULL where none shows it */
 };
 
 struct vm_list {
-	struct found_vm *vms;
-	unsigned int nr;
-	unsigned int room;
-	struct task_struct *process;
+	DECLARE_HASHTABLE(by_kvm, 10);
+	struct list_head vms;
+	/* While files are looked at: a VM that is not in the list, with a reference; or NULL. */
+	struct kvm *kvm;
+	unsigned int nr_files;
+	unsigned int next_fd;
 };
+
+/* So many files are looked at with their locks held. */
+#define FILES_AT_ONCE	64
 
 /* A VM is reached through the files of its VMM: the VM's own, or that of one of its vCPUs. */
 static struct kvm *file_to_kvm(struct file *file)
@@ -72,93 +83,160 @@ static struct kvm *file_to_kvm(struct file *file)
 	return NULL;
 }
 
-/* The caller keeps the VM from being freed. */
-static void note_vm(struct vm_list *list, struct kvm *kvm, struct pid *pid)
+/* The VM is compared, not followed. */
+static struct found_vm *find_vm(struct vm_list *list, const struct kvm *kvm)
 {
-	unsigned int i;
+	struct found_vm *found;
 
-	for (i = 0; i < list->nr && i < list->room; i++)
-		if (list->vms[i].kvm == kvm)
-			return;
-	if (list->nr < list->room) {
-		if (!compat_kvm_get_safe(kvm))
-			return;
-		list->vms[list->nr].kvm = kvm;
-		list->vms[list->nr].pid = get_pid(pid);
-	}
-	list->nr++;
+	hash_for_each_possible(list->by_kvm, found, node, (unsigned long)kvm)
+		if (found->kvm == kvm)
+			return found;
+	return NULL;
 }
 
+/* The references to both are the list's from now on, or are dropped. */
+static int add_vm(struct vm_list *list, struct kvm *kvm, struct pid *pid)
+{
+	struct found_vm *found = kzalloc(sizeof(*found), GFP_KERNEL);
+
+	if (!found) {
+		kvm_put_kvm(kvm);
+		put_pid(pid);
+		return -ENOMEM;
+	}
+	found->kvm = kvm;
+	found->pid = pid;
+	hash_add(list->by_kvm, &found->node, (unsigned long)kvm);
+	list_add_tail(&found->list, &list->vms);
+	return 0;
+}
+
+/* Return: whether to stop here, and go on with the next file when the locks were dropped. */
 static int note_file(const void *arg, struct file *file, unsigned int fd)
 {
 	struct vm_list *list = (struct vm_list *)arg;
 	struct kvm *kvm = file_to_kvm(file);
 
-	if (kvm)
-		note_vm(list, kvm, task_tgid(list->process));
+	if (kvm && !find_vm(list, kvm) && compat_kvm_get_safe(kvm))
+		list->kvm = kvm;
+	list->next_fd = fd + 1;
+	return list->kvm || ++list->nr_files == FILES_AT_ONCE;
+}
+
+static int search_files(struct vm_list *list, struct task_struct *task)
+{
+	int stopped;
+
+	list->next_fd = 0;
+	do {
+		list->kvm = NULL;
+		list->nr_files = 0;
+		stopped = 0;
+		task_lock(task);
+		if (task->files)
+			stopped = iterate_fd(task->files, list->next_fd, note_file, list);
+		task_unlock(task);
+		if (list->kvm && add_vm(list, list->kvm, get_task_pid(task, PIDTYPE_TGID)))
+			return -ENOMEM;
+		cond_resched();
+	} while (stopped);
 	return 0;
+}
+
+/* The threads of a process have the same files, unless they took care not to. */
+static bool has_files_of_its_own(struct task_struct *task)
+{
+	const struct files_struct *files = READ_ONCE(task->files);
+	struct task_struct *other;
+
+	/* for_each_thread() needs tasklist_lock, not exported, where lists are checked. */
+	list_for_each_entry_rcu(other, &task->signal->thread_head, thread_node) {
+		if (other == task)
+			return true;
+		if (READ_ONCE(other->files) == files)
+			return false;
+	}
+	return true;
+}
+
+/* The task with this number or a higher one, with a reference, whose files are to be looked at. */
+static struct task_struct *next_task_with_files(int *nr)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+
+	do {
+		cond_resched();
+		rcu_read_lock();
+		pid = idr_get_next(&init_pid_ns.idr, nr);
+		++*nr;
+		if (pid)
+			task = pid_task(pid, PIDTYPE_PID);
+		if (task && has_files_of_its_own(task))
+			get_task_struct(task);
+		else
+			task = NULL;
+		rcu_read_unlock();
+	} while (pid && !task);
+	return task;
 }
 
 static void put_vms(struct vm_list *list)
 {
-	unsigned int i;
+	struct found_vm *found, *next;
 
-	for (i = 0; i < list->nr && i < list->room; i++) {
-		kvm_put_kvm(list->vms[i].kvm);
-		put_pid(list->vms[i].pid);
+	list_for_each_entry_safe(found, next, &list->vms, list) {
+		kvm_put_kvm(found->kvm);
+		put_pid(found->pid);
+		kfree(found);
 	}
-	kvfree(list->vms);
+	kvfree(list);
 }
 
 /* Those that processes have open: these have a name. */
-static void list_open_vms(struct vm_list *list)
+static int list_open_vms(struct vm_list *list)
 {
 	struct task_struct *task;
+	int nr = 1, ret = 0;
 
-	rcu_read_lock();
-	for_each_process(list->process) {
-		/* for_each_thread() needs tasklist_lock, not exported, where lists are checked. */
-		list_for_each_entry_rcu(task, &list->process->signal->thread_head, thread_node) {
-			task_lock(task);
-			if (task->files)
-				iterate_fd(task->files, 0, note_file, list);
-			task_unlock(task);
-		}
+	while (!ret && (task = next_task_with_files(&nr))) {
+		ret = search_files(list, task);
+		put_task_struct(task);
 	}
-	rcu_read_unlock();
+	return ret;
 }
 
 /* And those whose files are in no process just now: sent through a socket, or in an io_uring. */
-static void list_hidden_vms(struct vm_list *list)
+static int list_hidden_vms(struct vm_list *list)
 {
 	struct kvm *kvm;
 	u32 host_irq;
+	int ret = 0;
 
-	for (host_irq = 0; host_irq < compat_nr_irqs(); host_irq++, cond_resched()) {
+	for (host_irq = 0; !ret && host_irq < compat_nr_irqs(); host_irq++, cond_resched()) {
 		kvm = shim_get_vm_of_doorbell(host_irq);
-		if (kvm) {
-			note_vm(list, kvm, NULL);
+		if (!kvm)
+			continue;
+		if (find_vm(list, kvm))
 			kvm_put_kvm(kvm);
-		}
+		else
+			ret = add_vm(list, kvm, NULL);
 	}
+	return ret;
 }
 
-/* Fill @list, with a reference to each VM, for put_vms() to drop. */
-static int get_vms(struct vm_list *list)
+/* All VMs, with a reference to each, for put_vms() to drop; NULL without memory. */
+static struct vm_list *get_vms(void)
 {
-	*list = (struct vm_list){};
-	do {
-		put_vms(list);
-		/* As many as there were a moment ago, and some that may have come since. */
-		list->room = list->nr + 16;
-		list->nr = 0;
-		list->vms = kvcalloc(list->room, sizeof(*list->vms), GFP_KERNEL);
-		if (!list->vms)
-			return -ENOMEM;
-		list_open_vms(list);
-		list_hidden_vms(list);
-	} while (list->nr > list->room);
-	return 0;
+	struct vm_list *list = kvzalloc(sizeof(*list), GFP_KERNEL);
+
+	if (!list)
+		return NULL;
+	INIT_LIST_HEAD(&list->vms);
+	if (!list_open_vms(list) && !list_hidden_vms(list))
+		return list;
+	put_vms(list);
+	return NULL;
 }
 
 /* --- strays ---------------------------------------------------------------------------------- */
@@ -199,26 +277,24 @@ static void report_dead(u32 host_irq)
 }
 
 /* @list has all VMs that were found. One that is not taken over yet sees to its own strays. */
-static void cure_all_strays(const struct vm_list *list)
+static void cure_all_strays(struct vm_list *list)
 {
 	struct its_vlpi_map map;
-	unsigned int i;
+	struct found_vm *found;
 	struct vm *vm;
 	u32 host_irq;
 
 	for (host_irq = 0; host_irq < compat_nr_irqs(); host_irq++, cond_resched()) {
 		if (!is_stray(host_irq, &map))
 			continue;
-		for (i = 0; i < list->nr; i++)
-			if (&list->vms[i].kvm->arch.vgic.its_vm == map.vm)
-				break;
-		if (i == list->nr) {
+		found = find_vm(list, container_of(map.vm, struct kvm, arch.vgic.its_vm));
+		if (!found) {
 			report_dead(host_irq);
 			continue;
 		}
-		vm = vm_find(list->vms[i].kvm);
+		vm = vm_find(found->kvm);
 		if (!vm || !READ_ONCE(vm->to_take))
-			cure(list->vms[i].kvm, host_irq);
+			cure(found->kvm, host_irq);
 		if (vm)
 			vm_put(vm);
 	}
@@ -226,20 +302,39 @@ static void cure_all_strays(const struct vm_list *list)
 
 /* --- taking over ----------------------------------------------------------------------------- */
 
-/* An irqfd of @kvm that has no proxy yet. The caller is in kvm->irq_srcu: it is not freed. */
-static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm)
-{
-	struct kvm_kernel_irqfd *irqfd, *found = NULL;
+/* So many irqfds are looked at while interrupts are off. */
+#define IRQFDS_AT_ONCE	64
 
-	spin_lock_irq(&kvm->irqfds.lock);
-	list_for_each_entry(irqfd, &kvm->irqfds.items, list) {
-		if (bypass_is_to_be_taken(irqfd)) {
-			found = irqfd;
-			break;
+/*
+ * Come to the next irqfd of @kvm that has no proxy yet: from *@last on, or from the first where
+ * that is NULL. The caller is in kvm->irq_srcu: an irqfd that was on the list inside is not freed.
+ * Where KVM has taken *@last off its list, this begins anew, and looks at those again that have a
+ * proxy.
+ */
+static struct kvm_kernel_irqfd *next_irqfd(struct kvm *kvm, struct kvm_kernel_irqfd **last)
+{
+	struct list_head *items = &kvm->irqfds.items, *at;
+	struct kvm_kernel_irqfd *irqfd;
+	unsigned int i;
+	bool more;
+
+	do {
+		spin_lock_irq(&kvm->irqfds.lock);
+		at = *last && !list_empty(&(*last)->list) ? &(*last)->list : items;
+		for (i = 0; i < IRQFDS_AT_ONCE && at->next != items; i++) {
+			at = at->next;
+			irqfd = list_entry(at, struct kvm_kernel_irqfd, list);
+			*last = irqfd;
+			if (bypass_is_to_be_taken(irqfd)) {
+				spin_unlock_irq(&kvm->irqfds.lock);
+				return irqfd;
+			}
 		}
-	}
-	spin_unlock_irq(&kvm->irqfds.lock);
-	return found;
+		more = at->next != items;
+		spin_unlock_irq(&kvm->irqfds.lock);
+		cond_resched();
+	} while (more);
+	return NULL;
 }
 
 /* Of an irqfd that was taken over: its producer, if it has one, has connected by now. */
@@ -270,7 +365,7 @@ static void register_taken(struct list_head *taken)
 static int take_irqfds(struct vm *vm)
 {
 	struct kvm *kvm = vm->kvm;
-	struct kvm_kernel_irqfd *irqfd;
+	struct kvm_kernel_irqfd *irqfd, *last = NULL;
 	struct vb_proxy *proxy;
 	LIST_HEAD(taken);
 	bool was_live;
@@ -279,7 +374,7 @@ static int take_irqfds(struct vm *vm)
 	synchronize_srcu(&kvm->irq_srcu);
 	mutex_lock(&vm->register_lock);
 	idx = srcu_read_lock(&kvm->irq_srcu);
-	while (!ret && (irqfd = next_irqfd(kvm))) {
+	while (!ret && (irqfd = next_irqfd(kvm, &last))) {
 		ret = shim_is_stuck(irqfd) ? -EWOULDBLOCK : 0;
 		if (ret)
 			break;
@@ -359,28 +454,29 @@ static struct vm *begin(const struct found_vm *found)
 void take_over_all(void)
 {
 	unsigned long end, now;
-	struct vm_list list;
-	unsigned int i;
+	struct found_vm *found;
+	struct vm_list *list;
 	struct vm *vm;
 	bool all = true;
 
-	while (get_vms(&list)) {
-		if (wait_for_memory())
-			continue;
+	do
+		list = get_vms();
+	while (!list && wait_for_memory());
+	if (!list) {
 		pr_warn("no memory to look for VMs that are running: reboot their guests\n");
 		broker_set_live(true);
 		return;
 	}
-	for (i = 0; i < list.nr; i++) {
-		vm = begin(&list.vms[i]);
+	list_for_each_entry(found, &list->vms, list) {
+		vm = begin(found);
 		if (vm)
 			vm_put(vm);
 		else
 			all = false;
 	}
 	end = jiffies + msecs_to_jiffies(LOAD_WAIT_MS);
-	for (i = 0; i < list.nr; i++) {
-		vm = vm_find(list.vms[i].kvm);
+	list_for_each_entry(found, &list->vms, list) {
+		vm = vm_find(found->kvm);
 		if (!vm)
 			continue;
 		now = jiffies;
@@ -392,8 +488,8 @@ void take_over_all(void)
 	broker_set_live(true);
 	/* With a VM of which there is no record, all that it has would count as strays. */
 	if (all)
-		cure_all_strays(&list);
+		cure_all_strays(list);
 	else
 		pr_warn("no memory to take over all VMs that are running: reboot their guests\n");
-	put_vms(&list);
+	put_vms(list);
 }

@@ -46,15 +46,18 @@
 /* So many signals are served before something else is looked at. */
 #define SIGNALS_AT_ONCE	64
 
-/* So many grants and revokes are made while the guest is halted. */
+/*
+ * So many grants and revokes are made while the guest is halted. A grant that is turned down is no
+ * reason to halt it anew for the next.
+ */
 #define WHILE_HALTED	64
 
 static struct workqueue_struct *wq;
 static int (*take_over)(struct vm *vm);
 
-static DEFINE_RAW_SPINLOCK(vms_lock); /* covers both; readers use RCU */
+static DEFINE_RAW_SPINLOCK(vms_lock); /* covers both; readers of the first use RCU */
 static DEFINE_HASHTABLE(vms_by_kvm, 10);
-static LIST_HEAD(vms);
+static struct rb_root vms_by_id = RB_ROOT;
 
 /* --- records --------------------------------------------------------------------------------- */
 
@@ -92,7 +95,7 @@ void vm_put(struct vm *vm)
 		return;
 	raw_spin_lock_irqsave(&vms_lock, flags);
 	hash_del_rcu(&vm->node);
-	list_del_rcu(&vm->list);
+	rb_erase(&vm->by_id, &vms_by_id);
 	raw_spin_unlock_irqrestore(&vms_lock, flags);
 	/* vm_exit() waits for the callback. */
 	call_rcu(&vm->rcu, vm_free);
@@ -128,16 +131,38 @@ struct vm *vm_find(struct kvm *kvm)
 struct vm *vm_next(u64 id)
 {
 	struct vm *vm, *found = NULL;
+	struct rb_node *node;
+	unsigned long flags;
 
-	rcu_read_lock();
-	list_for_each_entry_rcu(vm, &vms, list) {
-		if (vm->book.id > id && refcount_inc_not_zero(&vm->refs)) {
+	raw_spin_lock_irqsave(&vms_lock, flags);
+	node = vms_by_id.rb_node;
+	while (node) {
+		vm = rb_entry(node, struct vm, by_id);
+		if (vm->book.id > id) {
 			found = vm;
-			break;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
 		}
 	}
-	rcu_read_unlock();
+	/* One that is about to go may still be there. */
+	while (found && !refcount_inc_not_zero(&found->refs))
+		found = rb_entry_safe(rb_next(&found->by_id), struct vm, by_id);
+	raw_spin_unlock_irqrestore(&vms_lock, flags);
 	return found;
+}
+
+/* Ids ascend: this one comes after all others. */
+static void add_by_id(struct vm *vm)
+{
+	struct rb_node **link = &vms_by_id.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = &parent->rb_right;
+	}
+	rb_link_node(&vm->by_id, parent, link);
+	rb_insert_color(&vm->by_id, &vms_by_id);
 }
 
 /* Queue the work item. A queued one has a reference to the record. */
@@ -266,8 +291,6 @@ static int do_step(struct vm *vm, struct vb_step *step)
 {
 	switch (step->todo) {
 	case VB_LOOK:
-		if (!step->forced && !shim_route_changed(step->client))
-			return VB_UNCHANGED;
 		return shim_resolve(step->client, &step->vintid);
 	case VB_GRANT:
 		return do_grant(vm, step);
@@ -343,6 +366,8 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 	for (;;) {
 		cond_resched();
 		more = serve_signals(vm);
+		if (broker_compare_routes(&vm->book))
+			continue;
 		broker_next(&vm->book, current, now_ms(), step);
 		if (step->todo == VB_NOTHING) {
 			resume(vm);
@@ -358,6 +383,8 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 		broker_done(&vm->book, step, ret);
 		if (ret == -EWOULDBLOCK)
 			return true;
+		if (step->todo == VB_GRANT && ret)
+			continue;
 		if (++steps % WHILE_HALTED == 0)
 			resume(vm);
 	}
@@ -564,11 +591,10 @@ struct vm *vm_find_or_new(struct kvm *kvm, int pid, const char *comm)
 	raw_spin_lock_irqsave(&vms_lock, flags);
 	vm = vm_find(kvm);
 	if (!vm) {
-		/* Ids ascend in the list. */
 		broker_vm_init(&made->book);
 		events_vm_begin(&made->events, made->book.id);
 		hash_add_rcu(vms_by_kvm, &made->node, (unsigned long)kvm);
-		list_add_tail_rcu(&made->list, &vms);
+		add_by_id(made);
 	}
 	raw_spin_unlock_irqrestore(&vms_lock, flags);
 	if (!vm)

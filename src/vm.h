@@ -4,6 +4,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -18,8 +19,8 @@
  * @refs: each proxy has one, and the work item while it is queued. With the first the record has a
  *	reference to the module.
  * @node: in the table of VMs, by @kvm.
- * @list: in the list of VMs, by id.
- * @rcu: both are read without a lock.
+ * @by_id: in the tree of VMs.
+ * @rcu: the table is read without a lock.
  * @settle: the work item that does what the book says.
  * @later: queues @settle.
  * @later_at: when it does, in jiffies.
@@ -42,7 +43,7 @@ struct vm {
 	struct kvm *kvm;
 	refcount_t refs;
 	struct hlist_node node;
-	struct list_head list;
+	struct rb_node by_id;
 	struct rcu_head rcu;
 	struct work_struct settle;
 	struct delayed_work later;
@@ -60,6 +61,12 @@ struct vm {
 	bool to_take;
 	struct list_head let_in;
 };
+
+/* The VM of an irqfd. */
+static inline struct vm *vm_of(const struct vb_client *client)
+{
+	return container_of(client->vm, struct vm, book);
+}
 
 int vm_init(int (*take_over_vm)(struct vm *vm));
 void vm_exit(void);

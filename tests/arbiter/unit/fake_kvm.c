@@ -386,7 +386,7 @@ bool shim_is_leaving(struct vb_client *client)
 
 bool shim_route_changed(struct vb_client *client)
 {
-	return broker_is_there(client) && irqfd_of(client)->event != irqfd_of(client)->seen_event;
+	return !shim_is_leaving(client) && irqfd_of(client)->event != irqfd_of(client)->seen_event;
 }
 
 int shim_resolve(struct vb_client *client, u32 *vintid)

@@ -32,7 +32,6 @@ void kvm_injects(struct fake_irqfd *irqfd);
 void kvm_discards(struct fake_vm *vm, int event);
 void forget_edges(struct fake_vm *vm);		/* that lead elsewhere by now */
 
-bool shim_route_changed(struct vb_client *client);
 int shim_resolve(struct vb_client *client, u32 *vintid);
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid);
 int shim_grant(struct vb_client *client, u32 host_irq);

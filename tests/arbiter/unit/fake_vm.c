@@ -19,6 +19,7 @@
 #define MANY_STEPS	100000
 /* Objects that are looked at while interrupts are off. */
 #define MANY_OBJECTS	4
+#define MANY_COMPARED	16
 
 void book_get(struct fake_book *book)
 {
@@ -141,8 +142,6 @@ static int do_step(struct fake_vm *vm, struct vb_step *step)
 {
 	switch (step->todo) {
 	case VB_LOOK:
-		if (!step->forced && !shim_route_changed(step->client))
-			return VB_UNCHANGED;
 		return shim_resolve(step->client, &step->vintid);
 	case VB_GRANT:
 		return do_grant(vm, step);
@@ -192,6 +191,18 @@ static enum moment moment_of(enum vb_todo todo)
 }
 
 /* However many clients, slots and signals there are, one call looks at few of them. */
+static bool compare_routes(struct fake_book *book)
+{
+	unsigned int walked = nr_walked;
+	bool more;
+
+	more = broker_compare_routes(&book->book);
+	walked = nr_walked - walked;
+	if (walked > MANY_COMPARED)
+		kernel_bug("P7: broker_compare_routes() looks at %u objects in one call", walked);
+	return more;
+}
+
 static void next_step(struct fake_book *book, struct vb_step *step)
 {
 	unsigned int walked = nr_walked;
@@ -210,6 +221,8 @@ static bool settle_vm(struct fake_book *book, struct vb_step *step)
 
 	for (steps = 0; steps < MANY_STEPS; steps++) {
 		serve_signals(book);
+		if (compare_routes(book))
+			continue;
 		next_step(book, step);
 		if (step->todo == VB_NOTHING)
 			return false;

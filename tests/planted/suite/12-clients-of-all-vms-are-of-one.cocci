@@ -9,10 +9,10 @@
 @@
  kvm_of(...)
  {
--return proxy_of(client)->vm->kvm;
+-return vm_of(client)->kvm;
 +static struct kvm *first;
 +
 +if (!first)
-+	first = proxy_of(client)->vm->kvm;
++	first = vm_of(client)->kvm;
 +return first;
  }

@@ -10,7 +10,7 @@
  take_irqfds(...)
  {
  <...
--next_irqfd(kvm)
-+(next_irqfd(kvm), NULL)
+-next_irqfd(kvm, &last)
++(next_irqfd(kvm, &last), NULL)
  ...>
  }

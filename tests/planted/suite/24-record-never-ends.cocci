@@ -10,6 +10,6 @@
  client_free(...)
  {
  <...
--vm_put(proxy->vm);
+-vm_put(vm_of(client));
  ...>
  }

@@ -12,6 +12,7 @@
  get_vms(...)
  {
  <...
--list_hidden_vms(list);
+-!list_open_vms(list) && !list_hidden_vms(list)
++!list_open_vms(list)
  ...>
  }

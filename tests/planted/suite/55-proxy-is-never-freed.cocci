@@ -11,5 +11,5 @@
 @@
  proxy_free_rcu(...)
  {
--kfree(...);
+-kmem_cache_free(...);
  }

@@ -11,7 +11,7 @@
  correct_stale_mark(...)
  {
  <...
--irq->hw && !shim_is_forwarded_to(host_irq, &map) && shim_correct_kvm(kvm, irq->intid, host_irq)
-+!irq && shim_correct_kvm(kvm, irq->intid, host_irq)
+-irq->hw && !shim_is_forwarded_to(host_irq, &map) && unmark(irq, host_irq)
++!irq && unmark(irq, host_irq)
  ...>
  }
