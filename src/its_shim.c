@@ -340,6 +340,7 @@ void shim_note_producer(struct vb_proxy *proxy, u32 host_irq)
 	rcu_read_lock();
 	data = irq_get_irq_data(host_irq);
 	proxy->irq_data = data;
+	proxy->domain = data ? data->domain : NULL;
 	proxy->hwirq = data ? data->hwirq : 0;
 	rcu_read_unlock();
 }
@@ -349,7 +350,9 @@ void shim_note_producer(struct vb_proxy *proxy, u32 host_irq)
  * @client: with a producer.
  * @host_irq: of it.
  *
- * Its driver may have freed it before the producer leaves, and another may have its number now.
+ * Its driver may have freed it before the producer leaves, and another may have its number now, and
+ * its descriptor's memory. But domain and hwirq name a device and a vector of it: a device has an
+ * MSI domain of its own as long as it is there, or, up to 6.10, hwirq has its PCI address.
  *
  * Context: any.
  * Return: whether it is.
@@ -362,7 +365,8 @@ bool shim_is_its_irq(struct vb_client *client, u32 host_irq)
 
 	rcu_read_lock();
 	data = irq_get_irq_data(host_irq);
-	same = data && data == proxy->irq_data && data->hwirq == proxy->hwirq;
+	same = data && data == proxy->irq_data && data->domain == proxy->domain &&
+	       data->hwirq == proxy->hwirq;
 	rcu_read_unlock();
 	return same;
 }

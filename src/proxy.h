@@ -12,6 +12,7 @@
 #include "broker.h"
 
 struct eventfd_ctx;
+struct irq_domain;
 
 /**
  * struct vb_route - what counts of the route of an irqfd
@@ -43,7 +44,8 @@ struct vb_route {
  * @let_in: in the VM's list of those that are to be registered again.
  * @spare: a slot, until the arbiter has it and the irqfd its proxy.
  * @irq_data: of the host IRQ when its producer connected; compared, never followed.
- * @hwirq: the same; another interrupt may have got the number since.
+ * @domain: of that; compared, never followed.
+ * @hwirq: in @domain; another interrupt may have got the number since.
  * @seen: the route that was looked at last.
  * @followed: it was followed; KVM's lock may have been taken.
  * @granted: the route by which the slot was granted last.
@@ -63,6 +65,7 @@ struct vb_proxy {
 	struct hlist_node by_eventfd;
 	struct list_head let_in;
 	const struct irq_data *irq_data;
+	const struct irq_domain *domain;
 	irq_hw_number_t hwirq;
 	struct vb_route seen;
 	bool followed;
