@@ -805,7 +805,8 @@ int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host
  *
  * Context: process, from the VM's work item; tries KVM's its_lock.
  * Return: 0; -EREMCHG where the route leads elsewhere by now; -EUCLEAN where the host IRQ is still
- *	forwarded, to a VM that is gone; -ESTALE where its driver has freed it; -EWOULDBLOCK.
+ *	forwarded, to a VM that is gone; -ESTALE where its driver has freed it; -EOPNOTSUPP where
+ *	KVM maps nothing for this VM, as its VMM wants; -EWOULDBLOCK.
  */
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 {
@@ -818,6 +819,9 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 	/* The irqchip would only move that mapping to another vPE. */
 	if (shim_is_forwarded(host_irq))
 		return -EUCLEAN;
+	/* KVM's add would return 0. */
+	if (!real.supports_direct_msis(kvm_of(client)))
+		return -EOPNOTSUPP;
 	if (!snapshot_route(client, &proxy->granted) || proxy->granted.type != KVM_IRQ_ROUTING_MSI)
 		return -EREMCHG;
 	ret = resolve(kvm_of(client), &proxy->granted, &vintid_now);
