@@ -45,6 +45,9 @@
 #if PROBE_FTRACE_ARGS + PROBE_FTRACE_REGS + PROBE_FTRACE_PT_REGS != 1
 #error "vlpi_broker: ftrace gives registers in a new way here; see src/probes/ftrace_*.c"
 #endif
+#if PROBE_NASSGICAP && !PROBE_KALLSYMS_ALL
+#error "vlpi_broker: whether KVM injects directly can't be asked without CONFIG_KALLSYMS_ALL here"
+#endif
 
 /* The registers of an ftrace callback, and how to go on elsewhere. */
 #if PROBE_FTRACE_PT_REGS
@@ -160,6 +163,12 @@ static inline bool compat_kvm_get_safe(struct kvm *kvm)
 	return refcount_inc_not_zero(&kvm->users_count);
 #endif
 }
+
+/*
+ * Can variables of the kernel be found? One says whether KVM injects directly. Where it can't be
+ * found, KVM is asked of a VM: up to 6.16 it looks at no more of it than whether it has a vITS.
+ */
+#define COMPAT_FINDS_VARIABLES	PROBE_KALLSYMS_ALL
 
 /* KVM finds the vLPI to unmap by the route and the guest's tables, else by the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE

@@ -13,7 +13,8 @@
  *
  * An address is found by registering a kprobe on the name, disabled so that no text is patched, and
  * reading where it would go: no kernel from 5.7 exports kallsyms_lookup_name(). Only functions can
- * be found so: a variable has no kprobe.
+ * be found so: a variable has no kprobe. Where the kernel keeps the names of variables at all,
+ * kallsyms_lookup_name(), itself found so, finds them.
  *
  * A function whose prototype is in no installed header is declared by the file that calls it, and
  * compared here with the running kernel's BTF.
@@ -26,6 +27,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/hash.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -93,6 +95,7 @@ void hook_drain(void)
 
 /* Exported by newer kernels only, so found by hook_borrow() like the others. */
 static typeof(ftrace_free_filter) *free_filter;
+static typeof(kallsyms_lookup_name) *lookup_name;
 
 static unsigned long hook_entry(const struct hook *hook)
 {
@@ -289,6 +292,7 @@ static struct {
 
 static const struct hook_symbol own_symbols[] = {
 	{ "ftrace_free_filter", &free_filter },
+	{ "kallsyms_lookup_name", &lookup_name },
 	{ "bpf_get_btf_vmlinux", &btf_reader.get },
 	{ "btf_find_by_name_kind", &btf_reader.find },
 	{ "btf_name_by_offset", &btf_reader.name },
@@ -499,4 +503,24 @@ int hook_borrow(const struct hook_symbol *symbols, unsigned int nr)
 		if (symbols[i].prototype)
 			ret = check_prototype(&symbols[i]);
 	return ret;
+}
+
+/**
+ * hook_find_variable - find a variable of the kernel that is not exported
+ * @name: of the variable, which an installed header declares.
+ *
+ * To be called after hook_borrow() has succeeded.
+ *
+ * Context: process; may sleep.
+ * Return: its address; NULL, after one line that says so, where it is not there, or the kernel was
+ *	built without CONFIG_KALLSYMS_ALL.
+ */
+const void *hook_find_variable(const char *name)
+{
+	unsigned long addr = (*lookup_name)(name);
+
+	if (!addr)
+		pr_err("this kernel has no variable %s that can be found; it needs another vlpi_broker\n",
+		       name);
+	return (const void *)addr;
 }

@@ -92,5 +92,6 @@ void hook_put(void);
 void hook_drain(void);
 
 int hook_borrow(const struct hook_symbol *symbols, unsigned int nr);
+const void *hook_find_variable(const char *name);
 
 #endif /* VLPI_BROKER_HOOK_H */

@@ -89,23 +89,37 @@ static const struct hook_symbol borrowed[] = {
 	{ "vgic_supports_direct_msis", &real.supports_direct_msis, "bool(struct kvm *)" },
 };
 
-/*
- * Would KVM map anything? A variable says so, which can't be found on a kernel without
- * KALLSYMS_ALL. But KVM says so of a VM too, and looks at no more of it than whether it has a vITS.
- */
-static int check_gicv4(void)
-{
-	struct kvm *kvm = kvzalloc(sizeof(*kvm), GFP_KERNEL);
-	bool direct;
+/* What KVM has found in this host. Where no variable says so, KVM is asked of a VM. */
+static bool injects_directly;
 
+static int look_at_host(void)
+{
+	const struct vgic_global *global;
+	struct kvm *kvm;
+
+	if (COMPAT_FINDS_VARIABLES) {
+		global = hook_find_variable("kvm_vgic_global_state");
+		if (!global)
+			return -ENOENT;
+		injects_directly = global->has_gicv4;
+		return 0;
+	}
+	kvm = kvzalloc(sizeof(*kvm), GFP_KERNEL);
 	if (!kvm)
 		return -ENOMEM;
 	kvm->arch.vgic.vgic_model = KVM_DEV_TYPE_ARM_VGIC_V3;
 	kvm->arch.vgic.has_its = true;
-	direct = real.supports_direct_msis(kvm);
+	injects_directly = real.supports_direct_msis(kvm);
 	kvfree(kvm);
-	if (direct)
-		return 0;
+	return 0;
+}
+
+static int check_gicv4(void)
+{
+	int ret = look_at_host();
+
+	if (ret || injects_directly)
+		return ret;
 	pr_err("KVM does not inject interrupts directly here, so there is nothing to broker: boot a GICv4 host with kvm-arm.vgic_v4_enable=1\n");
 	return -ENODEV;
 }
@@ -823,7 +837,8 @@ int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host
  *
  * Context: process, from the VM's work item; tries KVM's its_lock.
  * Return: 0; -EREMCHG where the route leads elsewhere by now; -EUCLEAN where the host IRQ is still
- *	forwarded, to a VM that is gone; -ESTALE where its driver has freed it; -EWOULDBLOCK.
+ *	forwarded, to a VM that is gone; -ESTALE where its driver has freed it; -EOPNOTSUPP where
+ *	KVM maps nothing for this VM, as its VMM wants; -EWOULDBLOCK.
  */
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 {
@@ -836,6 +851,9 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 	/* The irqchip would only move that mapping to another vPE. */
 	if (shim_is_forwarded(host_irq))
 		return -EUCLEAN;
+	/* KVM's add would return 0. */
+	if (!real.supports_direct_msis(kvm_of(client)))
+		return -EOPNOTSUPP;
 	if (!snapshot_route(client, &proxy->granted) || proxy->granted.type != KVM_IRQ_ROUTING_MSI)
 		return -EREMCHG;
 	ret = resolve(kvm_of(client), &proxy->granted, &vintid_now);

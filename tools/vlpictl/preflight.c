@@ -287,6 +287,7 @@ static const struct needed {
 	{ "irq_bypass_register_consumer", true },
 	{ "irq_bypass_unregister_consumer", true },
 	{ "ftrace_free_filter", false },
+	{ "kallsyms_lookup_name", false },
 	{ "bpf_get_btf_vmlinux", false },
 	{ "btf_find_by_name_kind", false },
 	{ "btf_name_by_offset", false },
