@@ -7,9 +7,13 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 PREFIX ?= /usr/local
+# kbuild's name for it. Either one is for all that is installed.
+DESTDIR ?= $(INSTALL_MOD_PATH)
 
 .PHONY: all
-all: module tools
+all: module
+	@if $(SMARTCOLS); then $(MAKE) tools; else \
+		echo 'vlpictl is left out: it needs libsmartcols (Debian: libsmartcols-dev). The module is built.' >&2; fi
 
 .PHONY: help
 help:
@@ -17,7 +21,8 @@ help:
 	@echo '  make [all]       the module for the running kernel, and vlpictl'
 	@echo '  make module      src/vlpi_broker.ko (KVER=VERSION or KDIR=DIR for another kernel)'
 	@echo '  make tools       tools/vlpictl/vlpictl'
-	@echo '  make install     both, with depmod (DESTDIR, PREFIX for vlpictl)'
+	@echo '  make install     both, with depmod (DESTDIR, PREFIX; SIGN_KEY and SIGN_CERT sign the module)'
+	@echo '  make uninstall   takes them away again'
 	@echo 'On a Debian amd64 machine, as root; what is missing is installed with apt:'
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
 	@echo '  make check       all tests, on both and on 6.12'
@@ -43,14 +48,55 @@ module:
 		echo 'No kernel headers in $(KDIR): install linux-headers-$(KVER), or say KDIR=DIR.' >&2; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
+# Does the compiler find the library? It is nowhere but in the usual places.
+SMARTCOLS = printf '\043include <libsmartcols/libsmartcols.h>\n' | \
+	$(CC) $(CPPFLAGS) $(SMARTCOLS_CFLAGS) -E -x c -o /dev/null - 2>/dev/null
+
 .PHONY: tools
 tools:
 	$(MAKE) -C tools/vlpictl VERSION=$(VERSION)
 
+# Not by kbuild's modules_install: that needs the kernel's System.map for depmod, and its private key to sign, and
+# headers of distributions have neither.
+RELEASE = $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+MOD_ROOT = $(or $(INSTALL_MOD_PATH),$(DESTDIR))
+INSTALL_MOD_DIR ?= updates
+MOD_TOP = $(MOD_ROOT)/lib/modules/$(RELEASE)
+MODULE = $(MOD_TOP)/$(INSTALL_MOD_DIR)/vlpi_broker.ko
+# A kernel that was built here signs what it takes. Another key: SIGN_KEY=, SIGN_CERT=.
+SIGN_KEY ?= $(wildcard $(KDIR)/certs/signing_key.pem)
+SIGN_CERT ?= $(wildcard $(KDIR)/certs/signing_key.x509)
+SIGN_HASH ?= sha256
+
+# Where the kernel itself is not below MOD_ROOT, as when a package is made, there is nothing to be made of depmod.
+DEPMOD ?= depmod
+RUN_DEPMOD = if test -e $(MOD_TOP)/modules.order; then \
+		PATH="$$PATH:/usr/sbin:/sbin" $(DEPMOD) $(if $(MOD_ROOT),-b $(MOD_ROOT)) $(RELEASE); \
+	else echo 'No depmod: kernel $(RELEASE) is not in $(MOD_ROOT)/lib/modules.'; fi
+
 .PHONY: install
-install: all
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
-	$(MAKE) -C tools/vlpictl install VERSION=$(VERSION) PREFIX=$(PREFIX)
+install: all install-module
+	@if test -e tools/vlpictl/vlpictl; then $(MAKE) install-tools; \
+	else echo 'vlpictl is not installed: it was not built.' >&2; fi
+
+.PHONY: install-module
+install-module: module
+	@test -n "$(RELEASE)" || { echo 'No include/generated/utsrelease.h in $(KDIR).' >&2; exit 1; }
+	install -D -m 0644 vlpi_broker.ko $(MODULE)
+	$(if $(SIGN_KEY),$(KDIR)/scripts/sign-file $(SIGN_HASH) $(SIGN_KEY) $(SIGN_CERT) $(MODULE))
+	@$(RUN_DEPMOD)
+
+.PHONY: install-tools
+install-tools:
+	$(MAKE) -C tools/vlpictl install VERSION=$(VERSION) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+.PHONY: uninstall
+uninstall:
+	@test -n "$(RELEASE)" || { echo 'No include/generated/utsrelease.h in $(KDIR).' >&2; exit 1; }
+	rm -f $(MODULE)
+	-@rmdir --ignore-fail-on-non-empty $(dir $(MODULE)) 2>/dev/null
+	@test ! -e $(MOD_TOP) || { $(RUN_DEPMOD); }
+	$(MAKE) -C tools/vlpictl uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 # What runs the tests is written in Python, which a bare machine lacks.
 .PHONY: python
