@@ -23,11 +23,13 @@ help:
 	@echo '  make tools       tools/vlpictl/vlpictl'
 	@echo '  make install     both, with depmod (DESTDIR, PREFIX; SIGN_KEY and SIGN_CERT sign the module)'
 	@echo '  make uninstall   takes them away again'
+	@echo '  make dkms        the module, built again for each new kernel; make dkms-remove takes it away'
 	@echo 'On a Debian amd64 machine, as root; what is missing is installed with apt:'
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
 	@echo '  make check       all tests, on both and on 6.12'
 	@echo '  make check-matrix  on each stock Debian kernel and flavour: hours; tests/run/check-matrix --help'
 	@echo '  make check-debug  under KASAN, lockdep, kmemleak, KCSAN ..., on kernels built for it: hours'
+	@echo '  make check-deploy  install, DKMS and packages, in roots of Debian releases: a quarter of an hour'
 	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker: an hour and a half'
 	@echo "  make check-selftests  KVM's own selftests on 7.3, with the module as without it: half an hour"
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
@@ -98,6 +100,26 @@ uninstall:
 	@test ! -e $(MOD_TOP) || { $(RUN_DEPMOD); }
 	$(MAKE) -C tools/vlpictl uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
+# What DKMS needs to build the module, and no more.
+DKMS_FILES := dkms.conf Kbuild COPYING LICENSES src include tools/dkms
+DKMS_SRC := /usr/src/vlpi_broker-$(VERSION)
+
+.PHONY: install-dkms
+install-dkms:
+	install -d $(DESTDIR)$(DKMS_SRC)
+	tar -c --exclude='*.o' --exclude='.*.cmd' --exclude=probed.h $(DKMS_FILES) | \
+		tar -x --no-same-owner --no-same-permissions -C $(DESTDIR)$(DKMS_SRC)
+
+.PHONY: dkms
+dkms: install-dkms
+	dkms add vlpi_broker/$(VERSION)
+	dkms install vlpi_broker/$(VERSION) -k $(KVER)
+
+.PHONY: dkms-remove
+dkms-remove:
+	dkms remove vlpi_broker/$(VERSION) --all
+	rm -rf $(DKMS_SRC)
+
 # What runs the tests is written in Python, which a bare machine lacks.
 .PHONY: python
 python:
@@ -118,6 +140,10 @@ check-matrix: python
 .PHONY: check-debug
 check-debug: python
 	tests/run/check-debug
+
+.PHONY: check-deploy
+check-deploy:
+	tests/deploy/run
 
 .PHONY: check-qemu
 check-qemu: python
