@@ -34,6 +34,7 @@ help:
 	@echo "  make check-selftests  KVM's own selftests on 7.3, with the module as without it: half an hour"
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
 	@echo '  make fuzz        the arbiter under fuzz, ten minutes (FUZZ_SECONDS=N; REPRO=FILE: one input again)'
+	@echo "  make fuzz-vlpictl  vlpictl's parsers under fuzz, a minute each (FUZZ_SECONDS=N)"
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
 	@echo '  make check-planted  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make check-probes  the feature probes on headers altered as vendors do: minutes'
@@ -161,6 +162,10 @@ unit:
 .PHONY: fuzz
 fuzz:
 	tests/arbiter/fuzz/run $(if $(REPRO),--repro "$(REPRO)",--seconds $(or $(FUZZ_SECONDS),600))
+
+.PHONY: fuzz-vlpictl
+fuzz-vlpictl:
+	tools/vlpictl/fuzz/run $(or $(FUZZ_SECONDS),60)
 
 .PHONY: model
 model:
