@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
+#include <linux/vlpi_broker.h>
 
 #include "broker.h"
 #include "chardev.h"
@@ -48,6 +49,17 @@ static const struct kernel_param_ops fallback_ops = { .set = set_fallback, .get 
 module_param_cb(fallback, &fallback_ops, NULL, 0644);
 MODULE_PARM_DESC(fallback, "For waiters from now on: thread (default), or inline, the wake-up itself");
 
+/* One line, from which a log says what has been loaded onto what. */
+static void say_loaded(void)
+{
+	struct vlpi_broker_info info = { 0 };
+
+	broker_info(&info);
+	pr_info("version %s, ABI %d, fallback %s; taken over: %u VMs with %u irqfds\n",
+		VLPI_BROKER_VERSION, VLPI_BROKER_ABI_VERSION,
+		READ_ONCE(fallback_inline) ? "inline" : "thread", info.nr_vms, info.nr_clients);
+}
+
 /*
  * Events are recorded first, so that none is missed. The watch and the gate are hooked before
  * irqbypass's registration, so that they see each mapping of a client. Registration is hooked last,
@@ -78,6 +90,7 @@ static int __init vlpi_broker_init(void)
 	if (ret)
 		goto remove_hooks;
 	take_over_all();
+	say_loaded();
 	return 0;
 
 remove_hooks:

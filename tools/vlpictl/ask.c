@@ -115,14 +115,20 @@ static int check_size(uint32_t size, uint32_t least, const char *what)
 }
 
 /* Fill in @info. Fields that the module doesn't know are 0. */
+int ask_any_info(int fd, struct vlpi_broker_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	if (ask(fd, VLPI_BROKER_INFO, info, "INFO"))
+		return -1;
+	return check_size(info->size, VLPI_BROKER_INFO_SIZE_VER1, "INFO");
+}
+
 int ask_info(int fd, struct vlpi_broker_info *info)
 {
 	char version[TEXT_SIZE(sizeof(info->version))];
 
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
-	if (ask(fd, VLPI_BROKER_INFO, info, "INFO") ||
-	    check_size(info->size, VLPI_BROKER_INFO_SIZE_VER1, "INFO"))
+	if (ask_any_info(fd, info))
 		return -1;
 	if (info->abi_version == VLPI_BROKER_ABI_VERSION)
 		return 0;

@@ -32,6 +32,8 @@ struct snapshot {
 int ask_open(void);
 void ask_close(int fd);
 int ask_info(int fd, struct vlpi_broker_info *info);
+/* Whatever ABI the module speaks: its version and ABI are where they always were. */
+int ask_any_info(int fd, struct vlpi_broker_info *info);
 int ask_clients(int fd, struct snapshot *snap);
 
 /* Room that ask_events() needs. */

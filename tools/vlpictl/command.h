@@ -53,7 +53,7 @@ struct command {
 };
 
 extern const struct command status_command, dump_command, events_command, check_command,
-	metrics_command, preflight_command, report_command,
-	verify_command;
+	metrics_command, preflight_command, report_command, verify_command, explain_command,
+	version_command;
 
 #endif

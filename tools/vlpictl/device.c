@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -27,6 +28,20 @@ int device_wait(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return poll(&p, 1, -1);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+void device_time(uint64_t *monotonic, uint64_t *real)
+{
+	*monotonic = clock_ns(CLOCK_MONOTONIC);
+	*real = clock_ns(CLOCK_REALTIME);
 }
 
 void device_pause(unsigned int ms)

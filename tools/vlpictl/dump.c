@@ -5,46 +5,51 @@
  * Sorted so that the lines of one vLPI stand together, the holder first and then the waiters in the
  * order in which they would be promoted.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "array_size.h"
 #include "ask.h"
 #include "command.h"
 #include "complain.h"
+#include "filter.h"
+#include "names.h"
 #include "text.h"
 
 enum {
-	COL_VM, COL_PID, COL_COMM, COL_VINTID, COL_STATE, COL_POS, COL_HOST_IRQ, COL_FWD,
-	COL_GSI, COL_DEVID, COL_EVENTID, COL_SIGNALS, COL_INJECTIONS, COL_ERROR, COL_NOTE,
-	COL_ID, COL_FALLBACK, COL_NAME,
+	COL_VM, COL_GUEST, COL_PID, COL_COMM, COL_VINTID, COL_STATE, COL_POS, COL_HOST_IRQ,
+	COL_DEVICE, COL_FWD, COL_GSI, COL_DEVID, COL_EVENTID, COL_SIGNALS, COL_INJECTIONS,
+	COL_ERROR, COL_NOTE, COL_ID, COL_FALLBACK, COL_NAME, COL_DRIVER, COL_HANDLER,
 };
 
 /* The man page fixes names and meanings. */
 static const struct column columns[] = {
 	[COL_VM] = { "VM", COL_NUMBER, false, "the broker's id of the VM, never used again" },
-	[COL_PID] = { "PID", COL_NUMBER, false, "process id of the VMM" },
-	[COL_COMM] = { "COMM", COL_TEXT, false, "command name of the VMM" },
+	[COL_GUEST] = { "GUEST", COL_TEXT, false, "the guest's name, as QEMU or libvirt has it" },
+	[COL_PID] = { "PID", COL_NUMBER, false, "process id of the VMM", .wide = true },
+	[COL_COMM] = { "COMM", COL_TEXT, false, "command name of the VMM", .wide = true },
 	[COL_VINTID] = { "VINTID", COL_NUMBER, false, "INTID of the vLPI in the guest" },
 	[COL_STATE] = { "STATE", COL_TEXT, false,
 		"holder, waiter, idle, unmappable, unresolved or not-msi" },
 	[COL_POS] = { "POS", COL_NUMBER, false,
 		      "0 the holder, 1 the next to be promoted, and so on" },
 	[COL_HOST_IRQ] = { "HOST-IRQ", COL_NUMBER, false, "Linux IRQ number of the producer" },
+	[COL_DEVICE] = { "DEVICE", COL_TEXT, false, "PCI address of the device that has it" },
 	[COL_FWD] = { "FWD", COL_BOOL, false,
-		      "does the irqchip say that the host IRQ is forwarded" },
-	[COL_GSI] = { "GSI", COL_NUMBER, false, "KVM's GSI of the irqfd" },
-	[COL_DEVID] = { "DEVID", COL_NUMBER, false, "DeviceID in the guest's ITS" },
-	[COL_EVENTID] = { "EVENTID", COL_NUMBER, false, "EventID in the guest's ITS" },
+		      "does the irqchip say that the host IRQ is forwarded", .wide = true },
+	[COL_GSI] = { "GSI", COL_NUMBER, false, "KVM's GSI of the irqfd", .wide = true },
+	[COL_DEVID] = { "DEVID", COL_NUMBER, false, "DeviceID in the guest's ITS", .wide = true },
+	[COL_EVENTID] = { "EVENTID", COL_NUMBER, false, "EventID in the guest's ITS",
+			  .wide = true },
 	[COL_SIGNALS] = { "SIGNALS", COL_NUMBER, false, "eventfd signals that the broker served" },
-	[COL_INJECTIONS] = { "INJECTIONS", COL_NUMBER, false, "MSIs injected for them" },
+	[COL_INJECTIONS] = { "INJECTIONS", COL_NUMBER, false, "MSIs injected for them",
+			     .wide = true },
 	[COL_ERROR] = { "ERROR", COL_TEXT, false, "why it is unmappable or unresolved" },
 	[COL_NOTE] = { "NOTE", COL_TEXT, false, "reassign, shut-out, unsettled, not-forwarded, still-forwarded" },
 	[COL_ID] = { "ID", COL_NUMBER, true, "the broker's id of the client, never used again" },
 	[COL_FALLBACK] = { "FALLBACK", COL_TEXT, true, "who injects while it waits: thread (work item) or inline" },
 	[COL_NAME] = { "NAME", COL_TEXT, true, "KVM's debugfs name of the VM" },
+	[COL_DRIVER] = { "DRIVER", COL_TEXT, true, "driver of that device" },
+	[COL_HANDLER] = { "HANDLER", COL_TEXT, true, "what the driver calls the host IRQ's handler" },
 };
 
 static bool put_note(char *out, size_t len, const struct vlpi_broker_client *c)
@@ -111,6 +116,14 @@ static bool cell(const void *row, size_t column, char *out, size_t len)
 		return true;
 	case COL_NAME:
 		return text_escape(out, c->vm_name, sizeof(c->vm_name));
+	case COL_GUEST:
+		return name_guest(c->vm_pid, out, len);
+	case COL_DEVICE:
+		return name_device(c->host_irq, out, len);
+	case COL_DRIVER:
+		return name_driver(c->host_irq, out, len);
+	case COL_HANDLER:
+		return name_handler(c->host_irq, out, len);
 	}
 	return false;
 }
@@ -119,41 +132,7 @@ _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 _Static_assert(TEXT_SIZE(sizeof(((struct vlpi_broker_client *)0)->vm_name)) <= CELL_SIZE,
 	       "raise CELL_SIZE");
 
-/* A decimal number, or a hexadecimal one behind 0x; strtoull() would take "-1" and " 1" too. */
-static int parse_number(const char *option, const char *arg, uint64_t max, uint64_t *value)
-{
-	bool hex = arg[0] == '0' && (arg[1] == 'x' || arg[1] == 'X');
-	const char *digits = hex ? arg + 2 : arg;
-
-	if (*digits &&
-	    strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789") == strlen(digits)) {
-		errno = 0;
-		*value = strtoull(digits, NULL, hex ? 16 : 10);
-		if (!errno && *value <= max)
-			return 0;
-	}
-	complain("%s takes a number up to %" PRIu64 ", not \"%s\"", option, max, arg);
-	return -1;
-}
-
-static struct filter {
-	bool by_vm, by_vintid;
-	uint64_t vm, vintid;
-} filter;
-
-enum { OPT_VM = 256, OPT_VINTID };
-
-static int option(int opt, const char *arg)
-{
-	if (opt == OPT_VM) {
-		filter.by_vm = true;
-		return parse_number("--vm", arg, UINT64_MAX, &filter.vm);
-	}
-	filter.by_vintid = true;
-	return parse_number("--vintid", arg, UINT32_MAX, &filter.vintid);
-}
-
-/* What @filter has left. */
+/* What the filters have left. */
 static struct snapshot snap;
 
 static int read_clients(int fd, const struct vlpi_broker_info *info, struct rows *rows)
@@ -166,11 +145,9 @@ static int read_clients(int fd, const struct vlpi_broker_info *info, struct rows
 	for (size_t i = 0; i < snap.nr; i++) {
 		const struct vlpi_broker_client *c = &snap.clients[i];
 
-		if (filter.by_vm && c->vm_id != filter.vm)
-			continue;
-		if (filter.by_vintid && c->vintid != filter.vintid)
-			continue;
-		snap.clients[nr++] = *c;
+		if (filter_passes(BY_VM, c->vm_id) && filter_passes(BY_PID, c->vm_pid) &&
+		    filter_passes(BY_IRQ, c->host_irq) && filter_passes(BY_VINTID, c->vintid))
+			snap.clients[nr++] = *c;
 	}
 	snap.nr = nr;
 	*rows = (struct rows){ snap.clients, nr, sizeof(*snap.clients) };
@@ -180,7 +157,7 @@ static int read_clients(int fd, const struct vlpi_broker_info *info, struct rows
 static void preface(enum output_mode mode)
 {
 	if (!snap.nr && mode == OUT_TABLE)
-		complain(filter.by_vm || filter.by_vintid ?
+		complain(filter_any() ?
 			 "no client matches" : "no client: no irqfd has come to the broker");
 }
 
@@ -195,17 +172,15 @@ const struct command dump_command = {
 	.summary = "one line per client: its state, its place, the reason",
 	.help = "Usage: vlpictl dump [options]\n\n"
 		"One line per client of the broker, that is, per irqfd and its host IRQ.\n\n"
-		"     --vm ID           only clients of the VM with this id\n"
-		"     --vintid N        only clients of this vLPI\n",
+		FILTER_HELP,
 	.table = { "clients", columns, ARRAY_SIZE(columns), cell },
 	.short_options = OUTPUT_SHORT,
 	.options = (const struct option[]) {
 		OUTPUT_LONG,
-		{ "vm", required_argument, NULL, OPT_VM },
-		{ "vintid", required_argument, NULL, OPT_VINTID },
+		FILTER_LONG,
 		{ NULL, 0, NULL, 0 }
 	},
-	.option = option,
+	.option = filter_option,
 	.read = read_clients,
 	.preface = preface,
 	.members = members,

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,20 @@ bool host_exists(const char *path)
 		return false;
 	close(fd);
 	return true;
+}
+
+char *host_link(const char *path)
+{
+	int fd = open_path(path, O_PATH | O_NOFOLLOW);
+	char *name = fd < 0 ? NULL : calloc(1, PATH_MAX);
+	ssize_t n = name ? readlinkat(fd, "", name, PATH_MAX - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	if (n >= 0)
+		return name;
+	free(name);
+	return NULL;
 }
 
 static int visible(const struct dirent *entry)

@@ -15,6 +15,8 @@
 FILE *host_open(const char *path);
 char *host_read(const char *path, size_t *len);
 bool host_exists(const char *path);
+/* What a link names. */
+char *host_link(const char *path);
 
 /* What is in a directory, without what begins with a dot; ends with NULL. Free with host_free(). */
 char **host_list(const char *path);

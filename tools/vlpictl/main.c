@@ -14,8 +14,12 @@
  *	verify.c			what the broker says beside what the host counts
  *	check.c, metrics.c		one line for monitoring; numbers for Prometheus
  *	preflight.c			the host, before anything is loaded
+ *	explain.c			what lines of a kernel log mean
+ *	version.c			versions
  *	verdict.c			what the module's answer means
  *	ask.c				the module's answers, checked
+ *	filter.c			which rows are printed
+ *	names.c				names of devices and guests
  *	device.c			the calls that reach the kernel
  *	table.c				rows and columns, and the options about them
  *	json.c				the JSON of it all
@@ -25,12 +29,16 @@
  *	complain.c			what goes to standard error
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "array_size.h"
 #include "ask.h"
 #include "command.h"
 #include "complain.h"
+
+/* No subcommand has a longer name. */
+#define NAME_ROOM	16
 
 static const struct command *const commands[] = {
 	&status_command,
@@ -41,14 +49,68 @@ static const struct command *const commands[] = {
 	&preflight_command,
 	&report_command,
 	&verify_command,
+	&explain_command,
+	&version_command,
 };
+
+/* How many letters have to be put in, left out, changed or swapped to make @b of @a. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int d[NAME_ROOM + 1][NAME_ROOM + 1];
+	const unsigned int la = strlen(a), lb = strlen(b);
+
+	if (la > NAME_ROOM || lb > NAME_ROOM)
+		return UINT_MAX;
+	for (unsigned int i = 0; i <= la; i++) {
+		for (unsigned int j = 0; j <= lb; j++) {
+			unsigned int least;
+
+			if (!i || !j) {
+				d[i][j] = i + j;
+				continue;
+			}
+			least = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (d[i - 1][j] + 1 < least)
+				least = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < least)
+				least = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < least)
+				least = d[i - 2][j - 2] + 1;
+			d[i][j] = least;
+		}
+	}
+	return d[la][lb];
+}
+
+/* What may have been meant: what @name begins, or is two letters from; or NULL. */
+static const char *find_meant(const char *name)
+{
+	const char *meant = NULL;
+	unsigned int least = 3;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		unsigned int d = !strncmp(commands[i]->name, name, strlen(name)) ? 1 :
+				 distance(name, commands[i]->name);
+
+		if (*name && d < least && d < strlen(name)) {
+			least = d;
+			meant = commands[i]->name;
+		}
+	}
+	return meant;
+}
 
 static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i]->name, name))
 			return commands[i];
-	complain("there is no subcommand \"%s\"; see: vlpictl help", name);
+	if (find_meant(name))
+		complain("there is no subcommand \"%s\"; is it \"%s\"? See: vlpictl help", name,
+			 find_meant(name));
+	else
+		complain("there is no subcommand \"%s\"; see: vlpictl help", name);
 	return NULL;
 }
 
@@ -173,10 +235,41 @@ static int run(const struct command *cmd, int argc, char *argv[])
 	return show(cmd, &out);
 }
 
+/* An option without an argument that may also stand before the subcommand. */
+static bool is_view(const char *arg)
+{
+	static const char *const views[] = { "--json", "--pairs", "--raw", "--noheadings" };
+
+	if (arg[0] != '-')
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
+		if (!strcmp(arg, views[i]))
+			return true;
+	return arg[1] && strspn(arg + 1, "JPrn") == strlen(arg + 1);
+}
+
+/* "vlpictl --json dump" is "vlpictl dump --json". */
+static void command_first(char *argv[])
+{
+	char *command;
+	int i = 1;
+
+	while (argv[i] && is_view(argv[i]))
+		i++;
+	if (i == 1 || !argv[i] || argv[i][0] == '-')
+		return;
+	command = argv[i];
+	memmove(&argv[2], &argv[1], (i - 1) * sizeof(*argv));
+	argv[1] = command;
+}
+
 static int dispatch(int argc, char *argv[])
 {
 	static char status[] = "status";
 	const struct command *cmd;
+
+	if (argc > 1)
+		command_first(argv);
 
 	if (argc > 1 && !strcmp(argv[1], "help"))
 		return run_help(argc - 1, argv + 1);

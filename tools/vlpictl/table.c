@@ -53,7 +53,8 @@ int output_columns(struct output *out, const struct table *table)
 	out->nr_columns = 0;
 	if (!p || *p == '+') {
 		for (size_t i = 0; i < table->nr_columns; i++)
-			if (!table->columns[i].extra)
+			if (!table->columns[i].extra &&
+			    !(table->columns[i].wide && out->mode == OUT_TABLE))
 				out->columns[out->nr_columns++] = i;
 		if (!p)
 			return 0;
@@ -111,9 +112,10 @@ void output_help(const struct table *table)
 	      " -n, --noheadings      no header line\n"
 	      " -o, --output COL,...  these columns; +COL,... adds to the default\n"
 	      COMMON_HELP
-	      "\nColumns (scripts should name theirs with --output; those with * only come when named):\n", stdout);
+	      "\nColumns (scripts should name theirs with --output; those with * only come when named,\n"
+	      "those with + when named and in all views but the table):\n", stdout);
 	for (size_t i = 0; i < table->nr_columns; i++)
-		printf(" %c %-11s %s\n", table->columns[i].extra ? '*' : ' ',
+		printf(" %c %-11s %s\n", table->columns[i].extra ? '*' : table->columns[i].wide ? '+' : ' ',
 		       table->columns[i].name, table->columns[i].help);
 }
 

@@ -27,6 +27,7 @@ enum column_type { COL_TEXT, COL_NUMBER, COL_BOOL };
  * @extra: printed only where --output names it.
  * @help: one line.
  * @width: at least so wide, for tables that are printed in pieces.
+ * @wide: not in the default table, which stays within 80 columns; in the other views, yes.
  */
 struct column {
 	const char *name;
@@ -34,6 +35,7 @@ struct column {
 	bool extra;
 	const char *help;
 	int width;
+	bool wide;
 };
 
 /**

@@ -27,6 +27,9 @@
 #include "host.h"
 #include "text.h"
 
+/* No kernel counts higher; what is in a file must not say how much memory is taken. */
+#define MAX_IRQ		0xffffff
+
 /* Reads of /proc/interrupts: around the clients at the beginning, and at the end. */
 enum { READ_A0, READ_A1, READ_B0, READ_B1, NR_READS };
 
@@ -131,7 +134,7 @@ static int note_count(struct counts *counts, char *text, size_t nr_cpus)
 	int64_t sum = 0;
 
 	/* IPI0 and its kin have no number. */
-	if (p == text || *p != ':' || irq > INT32_MAX)
+	if (p == text || *p != ':' || irq > MAX_IRQ)
 		return 0;
 	p++;
 	for (size_t i = 0; i < nr_cpus; i++, p = end) {

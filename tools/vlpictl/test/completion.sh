@@ -26,9 +26,9 @@ offers() { # WANTED WORD...
 contrib_completion() {
 	mkdir -p "$tmp/bin"
 	ln -sf "$bin" "$tmp/bin/vlpictl"
-	offers 'check dump events help metrics preflight report status verify ' ''
+	offers 'check dump events explain help metrics preflight report status verify version ' ''
 	offers 'check ' c
-	offers 'verify ' help v
+	offers 'verify version ' help v
 	offers '--follow ' events --f
 	offers '--version --vintid --vm ' dump --v
 	offers '--seconds ' verify --s
@@ -42,7 +42,7 @@ contrib_completion() {
 	offers 'RESULT ' verify --output re
 	# Each option of each subcommand, and none that it has not.
 	bad=
-	for c in status dump events check metrics preflight report verify; do
+	for c in status dump events check metrics preflight report verify explain version; do
 		for o in $(bash_offers $c --); do
 			v enoent $c "$o"
 			! grep -q 'unrecognized option' "$tmp/err" || bad="$bad $c:$o"

@@ -3,7 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
-# VLPICTL_PARTS="check metrics preflight report verify" runs these parts only, and builds the first way only.
+# VLPICTL_PARTS="check metrics preflight report verify explain names" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -14,7 +14,7 @@ unset VLPICTL_FAKE
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 nr=0 failed=0 skipped=0 run=
-PARTS="check metrics preflight report verify"
+PARTS="check metrics preflight report verify explain names"
 
 tap() { # RESULT NAME
 	nr=$((nr + 1))
@@ -38,6 +38,22 @@ v() { # FAKE ARG...
 	shift
 	$run "$bin" "$@" >"$tmp/out" 2>"$tmp/err"
 	status=$?
+	# All that is JSON is held against the schemas in the end.
+	[ "$(head -c 1 "$tmp/out" | tr -d '\0')" != '{' ] || cat "$tmp/out" >>"$tmp/json-all"
+}
+
+schemas() {
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import jsonschema' 2>/dev/null && break
+	done
+	if ! "$python" -c 'import jsonschema' 2>/dev/null; then
+		skip schemas "no python3-jsonschema"
+		return
+	fi
+	"$python" -B "${VLPICTL_SRC}test/schemas.py" "${VLPICTL_SRC}schema" "$tmp/json-all" >"$tmp/py" 2>&1
+	ok=$?
+	tap $ok "schemas: all JSON is as they say: $(tail -n 1 "$tmp/py")"
+	[ $ok = 0 ] || sed 's/^/# /' "$tmp/py"
 }
 
 finish() {
@@ -105,6 +121,10 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 . "${VLPICTL_SRC}test/verify.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/report.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/explain.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/names.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/completion.sh"
 
@@ -191,14 +211,14 @@ suite() {
 	END
 	v two-vms dump --vm 2 --vintid 8192 -P -o +ID
 	same "dump --pairs: names for a shell, +COL adds" <<-'END'
-		VM="2" PID="1002" COMM="qemu-system-aar" VINTID="8192" STATE="holder" POS="0" HOST_IRQ="51" FWD="yes" GSI="21" DEVID="8" EVENTID="0" SIGNALS="0" INJECTIONS="0" ERROR="" NOTE="" ID="1"
-		VM="2" PID="1002" COMM="qemu-system-aar" VINTID="8192" STATE="waiter" POS="1" HOST_IRQ="56" FWD="no" GSI="26" DEVID="8" EVENTID="0" SIGNALS="100" INJECTIONS="90" ERROR="" NOTE="" ID="6"
+		VM="2" GUEST="" PID="1002" COMM="qemu-system-aar" VINTID="8192" STATE="holder" POS="0" HOST_IRQ="51" DEVICE="" FWD="yes" GSI="21" DEVID="8" EVENTID="0" SIGNALS="0" INJECTIONS="0" ERROR="" NOTE="" ID="1"
+		VM="2" GUEST="" PID="1002" COMM="qemu-system-aar" VINTID="8192" STATE="waiter" POS="1" HOST_IRQ="56" DEVICE="" FWD="no" GSI="26" DEVID="8" EVENTID="0" SIGNALS="100" INJECTIONS="90" ERROR="" NOTE="" ID="6"
 	END
 	v two-vms dump -J
 	json "dump --json: numbers, booleans and null" \
 		'd["format"] == 1 and d["generation"] == 35 and len(d["clients"]) == 9 and d["clients"][0]["fwd"] is True and d["clients"][0]["vintid"] == 8192 and d["clients"][4]["vintid"] is None and d["clients"][5]["error"] == "ENOENT" and d["clients"][2]["host_irq"] == 53'
 	json "dump --json: these members, in this order" \
-		'list(d) == ["format", "command", "generation", "consistent", "clients"] and list(d["clients"][0]) == "vm pid comm vintid state pos host_irq fwd gsi devid eventid signals injections error note".split()'
+		'list(d) == ["format", "command", "generation", "consistent", "clients"] and list(d["clients"][0]) == "vm guest pid comm vintid state pos host_irq device fwd gsi devid eventid signals injections error note".split()'
 	v two-vms dump --vm 77
 	expect "no match says so" 0 err 'no client matches'
 
@@ -247,7 +267,7 @@ suite() {
 	expect "events --pairs" 0 out '^SEQ="51" HOST_IRQ="" VINTID="" WHY="no-lpi"$'
 	v two-vms events -J
 	json "events --json: numbers and null, and what is missing" \
-		'd["format"] == 1 and d["command"] == "events" and d["overwritten"] == 7 and len(d["events"]) == 6 and d["events"][0] == {"time": 12.000345, "seq": 41, "vm": 1, "vintid": None, "host_irq": 51, "event": "connect", "why": "connected", "error": None}'
+		'd["format"] == 1 and d["command"] == "events" and d["overwritten"] == 7 and len(d["events"]) == 6 and {k: v for k, v in d["events"][0].items() if k != "date"} == {"time": 12.000345, "seq": 41, "vm": 1, "pid": 1001, "guest": None, "vintid": None, "host_irq": 51, "device": None, "event": "connect", "why": "connected", "error": None}'
 	expect "events --json: a gap is told of there" 0 err -
 	v empty events
 	expect "no event says so" 0 err 'no event'
@@ -504,6 +524,8 @@ else
 	fuzz 60
 fi
 
+kind=json
+schemas
 if command -v mandoc >/dev/null; then
 	kind='man page'
 	# Whether the manuals referred to are indexed is this machine's affair.
@@ -519,14 +541,14 @@ for c in dump status events verify; do
 	v enoent $c -h
 	miss=
 	# shellcheck disable=SC2013
-	for col in $(sed -n '/^Columns/,$s/^ [ *] \([A-Z][A-Z-]*\) .*/\1/p' "$tmp/out"); do
+	for col in $(sed -n '/^Columns/,$s/^ [ *+] \([A-Z][A-Z-]*\) .*/\1/p' "$tmp/out"); do
 		grep -q "^\.It Cm $col\$" "${VLPICTL_SRC}vlpictl.8" || miss="$miss $col"
 	done
 	[ -z "$miss" ]
 	tap $? "every column of $c is in the man page${miss:+; missing:$miss}"
 done
 
-for c in status dump events check metrics preflight report verify; do
+for c in status dump events check metrics preflight report verify explain version; do
 	v enoent $c -h
 	miss=
 	# shellcheck disable=SC2013

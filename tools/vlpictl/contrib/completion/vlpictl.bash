@@ -13,7 +13,7 @@ _vlpictl() {
 		mapfile -t COMPREPLY < <(compgen -W "openmetrics prometheus" -- "$cur")
 		return
 		;;
-	--vm|--vintid|-s|--seconds)
+	--vm|--pid|--irq|--vintid|--since|-s|--seconds)
 		return
 		;;
 	-o|--output)
@@ -27,7 +27,7 @@ _vlpictl() {
 			[[ $cur != *,* ]] || list=${cur%,*},
 			[[ $last != +* ]] || { list+=+ last=${last#+}; }
 			mapfile -t COMPREPLY < <(compgen -P "$list" -W "$(vlpictl help "$command" 2>/dev/null |
-				sed -n '/^Columns/,$s/^ [ *] \([A-Z][A-Z-]*\) .*/\1/p')" -- "${last^^}")
+				sed -n '/^Columns/,$s/^ [ *+] \([A-Z][A-Z-]*\) .*/\1/p')" -- "${last^^}")
 			[[ ${COMPREPLY[*]} ]] && compopt -o nospace 2>/dev/null
 			;;
 		esac
