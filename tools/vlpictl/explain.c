@@ -102,6 +102,9 @@ static const struct known {
 	{ OURS "this kernel has no function *that can be found",
 	  "The kernel lacks a function that the broker needs: it has another name, or was inlined. The module has not loaded.",
 	  NEED_OTHER },
+	{ OURS "this kernel has no variable *that can be found",
+	  "The kernel lacks the variable that says whether KVM injects directly. The module has not loaded.",
+	  NEED_OTHER },
 	{ OURS "this kernel's BTF has no function",
 	  "The kernel does not describe a function that the broker calls, so its arguments can't be checked. The module has "
 	  "not loaded.", NEED_OTHER },

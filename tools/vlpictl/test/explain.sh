@@ -69,7 +69,7 @@ part_explain() {
 	printf 'a\nirq bypass consumer (x) registration fails: -16\n' >"$tmp/log"
 	x --json
 	json "explain --json" 'd["command"] == "explain" and d["lines"] == 2 and [(k["count"], k["line"]) for k in d["known"]] == [(1, "irq bypass consumer (x) registration fails: -16")]'
-	cat "$tmp/out" >>"$tmp/json-all"
+	keep_json
 	v enoent explain extra
 	expect "explain: wrong usage" 2 err '"extra"'
 

@@ -38,7 +38,11 @@ v() { # FAKE ARG...
 	shift
 	$run "$bin" "$@" >"$tmp/out" 2>"$tmp/err"
 	status=$?
-	# All that is JSON is held against the schemas in the end.
+	keep_json
+}
+
+# All that is JSON is held against the schemas in the end.
+keep_json() {
 	[ "$(head -c 1 "$tmp/out" | tr -d '\0')" != '{' ] || cat "$tmp/out" >>"$tmp/json-all"
 }
 

@@ -22,6 +22,7 @@ verify() { # FAKE ARG...
 	shift
 	VLPICTL_FAKE=$f VLPICTL_ROOT=$tmp/before VLPICTL_ROOT_AFTER=$tmp/after $run "$bin" verify "$@" >"$tmp/out" 2>"$tmp/err"
 	status=$?
+	keep_json
 }
 
 part_verify() {
