@@ -15,6 +15,7 @@ names_host() {
 	echo 'vfio-msix[0](0000:01:00.0)' >"$host/sys/kernel/irq/51/actions"
 	printf 'qemu-system-aarch64\0-name\0guest=web-01,,a,debug-threads=on\0-S\0' >"$host/proc/1001/cmdline"
 	printf 'qemu-kvm\0-name\0' >"$host/proc/1002/cmdline"
+	# shellcheck disable=SC2028 # the escapes are systemd's
 	echo '0::/machine.slice/machine-qemu\x2d12\x2ddb\x2d02\x20b.scope/libvirt/emulator' >"$host/proc/1002/cgroup"
 	VLPICTL_ROOT=$host
 	export VLPICTL_ROOT
