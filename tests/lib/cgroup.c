@@ -66,6 +66,19 @@ void cgroup_join_thread(const char *group, pid_t tid)
 	cgroup_set(group, "cgroup.threads", number);
 }
 
+void cgroup_enter(const char *group, const char *controller)
+{
+	cgroup_set("", "cgroup.subtree_control", controller);
+	cgroup_make(group);
+	cgroup_join(group, getpid());
+}
+
+void cgroup_leave(const char *group)
+{
+	cgroup_join("", getpid());
+	try_cgroup_remove(group);
+}
+
 bool cgroup_event(const char *group, const char *event)
 {
 	char path[160], name[32];

@@ -726,6 +726,9 @@ void cgroup_set(const char *group, const char *file, const char *value);
 /* With all its threads; or one thread, between threaded groups below one that its process is in. */
 void cgroup_join(const char *group, pid_t pid);
 void cgroup_join_thread(const char *group, pid_t tid);
+/* This process goes into a new group below the root, with a controller, "+memory"; and out of it. */
+void cgroup_enter(const char *group, const char *controller);
+void cgroup_leave(const char *group);
 /* What cgroup.events says: "populated", "frozen". */
 bool cgroup_event(const char *group, const char *event);
 /* Tells which processes are in it. */

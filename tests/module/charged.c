@@ -13,19 +13,6 @@
 #define VMM_GROUP		"/vlpi_vmm"
 #define GROUP_FILE(name)	"/sys/fs/cgroup" VMM_GROUP "/" name
 
-static void join_group(void)
-{
-	cgroup_set("", "cgroup.subtree_control", "+memory");
-	cgroup_make(VMM_GROUP);
-	cgroup_join(VMM_GROUP, getpid());
-}
-
-static void leave_group(void)
-{
-	cgroup_join("", getpid());
-	try_cgroup_remove(VMM_GROUP);
-}
-
 #define NR_IRQFDS		1000
 /* What the broker needs for an irqfd, at least and at most; and what may be charged to nobody. */
 #define LEAST			256
@@ -44,7 +31,7 @@ FIXTURE_SETUP(irqfds)
 
 	self->was_loaded = broker_loaded();
 	broker_want(false);
-	join_group();
+	cgroup_enter(VMM_GROUP, "+memory");
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
 	self->vm = vm_new("many irqfds", 1);
 	vm_sentinel(self->vm, false);
@@ -61,7 +48,7 @@ FIXTURE_TEARDOWN(irqfds)
 		close(self->eventfd[i]);
 	vm_free(self->vm);
 	broker_want(self->was_loaded);
-	leave_group();
+	cgroup_leave(VMM_GROUP);
 }
 
 static unsigned long long slabs_of_the_host(void)

@@ -21,19 +21,6 @@
 #define VMM_GROUP		"/vlpi_vmm"
 #define GROUP_FILE(name)	"/sys/fs/cgroup" VMM_GROUP "/" name
 
-static void join_group(void)
-{
-	cgroup_set("", "cgroup.subtree_control", "+memory");
-	cgroup_make(VMM_GROUP);
-	cgroup_join(VMM_GROUP, getpid());
-}
-
-static void leave_group(void)
-{
-	cgroup_join("", getpid());
-	try_cgroup_remove(VMM_GROUP);
-}
-
 #define PAGE			4096
 #define NR_SHARERS		3
 #define NEIGHBOURS_SOURCE	NR_SHARERS
@@ -153,7 +140,7 @@ FIXTURE_SETUP(limit)
 	child_wait_ready(&self->neighbour);
 	/* What it keeps for the group is of one CPU. */
 	run_on_cpu(pthread_self(), 0);
-	join_group();
+	cgroup_enter(VMM_GROUP, "+memory");
 	write_file("/proc/self/oom_score_adj", "-1000");
 	write_file(DUMP_TASKS, "0");
 	write_file(CONSOLE_LEVEL, "1");
@@ -197,7 +184,7 @@ FIXTURE_TEARDOWN(limit)
 	close(self->limit);
 	close(self->high);
 	close(self->current);
-	leave_group();
+	cgroup_leave(VMM_GROUP);
 }
 
 static bool eat_crumb(FIXTURE_DATA(limit) *self)
