@@ -36,6 +36,8 @@
  * if the guest makes them without end.
  */
 #define CHANGE_PART	10
+/* What a step counts for at most: a kernel thread that others keep from its CPU spends nothing. */
+#define CHANGE_STEP_NS	(100ULL * NSEC_PER_USEC)
 
 /* How soon a lock of KVM's that was taken is tried again, and what was turned down; it doubles. */
 #define BLOCKED_MS	1U
@@ -344,15 +346,18 @@ static void book_changes(struct vm *vm)
 		return;
 	}
 	vm->change_began = now;
+	vm->change_steps = 0;
 	broker_changed(&vm->book, VB_WALK_ALL);
 }
 
 static void changes_are_done(struct vm *vm)
 {
-	u64 now = ktime_get_ns();
+	u64 now = ktime_get_ns(), took;
 
-	if (vm->change_began)
-		vm->change_next = now + (CHANGE_PART - 1) * (now - vm->change_began);
+	if (!vm->change_began)
+		return;
+	took = min(now - vm->change_began, (vm->change_steps + 1) * CHANGE_STEP_NS);
+	vm->change_next = now + (CHANGE_PART - 1) * took;
 }
 
 /* Return: whether a lock of KVM's was taken, so that not all was done. */
@@ -381,6 +386,7 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 		ret = do_step(vm, step);
 		step->took_us = div_u64(ktime_get_ns() - begin, NSEC_PER_USEC);
 		broker_done(&vm->book, step, ret);
+		vm->change_steps++;
 		if (ret == -EWOULDBLOCK)
 			return true;
 		if (step->todo == VB_GRANT && ret)

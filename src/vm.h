@@ -25,6 +25,7 @@
  * @later: queues @settle.
  * @later_at: when it does, in jiffies.
  * @change_began: when @settle began to look at changes of the guest's tables, in ns, or 0.
+ * @change_steps: how many steps it has done since.
  * @change_next: when it may do so next.
  * @blocked_ms: how long @settle waits before it comes back to a lock of KVM's that is taken.
  * @again_ms: how long it waits before what was turned down is tried again.
@@ -49,6 +50,7 @@ struct vm {
 	struct delayed_work later;
 	unsigned long later_at;
 	u64 change_began;
+	u64 change_steps;
 	u64 change_next;
 	unsigned int blocked_ms;
 	unsigned int again_ms;

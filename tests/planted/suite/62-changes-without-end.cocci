@@ -8,12 +8,12 @@
 // Says: too much of the CPU
 
 @@
-expression now, began;
+expression now, took;
 @@
  changes_are_done(...)
  {
  <...
--now + (CHANGE_PART - 1) * (now - began)
+-now + (CHANGE_PART - 1) * took
 +now
  ...>
  }
