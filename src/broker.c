@@ -961,6 +961,18 @@ static void step_for(struct vb_step *step, enum vb_todo todo, struct vb_client *
 	step->host_irq = client->host_irq;
 }
 
+/* The next client of the walk; NULL where that has come to its end. */
+static struct vb_client *walk_on(struct vb_vm *vm)
+{
+	struct vb_client *client = vm->walk_next;
+
+	if (client)
+		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
+	else
+		WRITE_ONCE(vm->walk, VB_WALK_NONE);
+	return client;
+}
+
 /* So many routes are compared while interrupts are off. */
 #define COMPARED_AT_ONCE	16
 
@@ -985,13 +997,8 @@ bool broker_compare_routes(struct vb_vm *vm)
 		return false;
 	raw_spin_lock_irqsave(&vm->lock, flags);
 	for (i = 0; vm->walk == VB_WALK_ROUTES && i < COMPARED_AT_ONCE; i++) {
-		client = vm->walk_next;
-		if (!client) {
-			WRITE_ONCE(vm->walk, VB_WALK_NONE);
-			break;
-		}
-		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
-		if (shim_route_changed(client))
+		client = walk_on(vm);
+		if (client && shim_route_changed(client))
 			look_again(client);
 	}
 	more = vm->walk == VB_WALK_ROUTES;
@@ -1009,15 +1016,10 @@ static bool next_look(struct vb_vm *vm, struct vb_step *step)
 		client->retry |= client->again;
 		client->again = false;
 	} else if (vm->walk == VB_WALK_ALL) {
-		client = vm->walk_next;
-		if (!client) {
-			WRITE_ONCE(vm->walk, VB_WALK_NONE);
-			return false;
-		}
-		vm->walk_next = rb_entry_safe(rb_next(&client->of_vm), struct vb_client, of_vm);
-	} else {
-		return false;
+		client = walk_on(vm);
 	}
+	if (!client)
+		return false;
 	step_for(step, VB_LOOK, client);
 	return true;
 }

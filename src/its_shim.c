@@ -90,9 +90,7 @@ static const struct hook_symbol borrowed[] = {
 };
 
 /* What KVM has found in this host. Where no variable says so, KVM is asked of a VM. */
-static bool injects_directly;
-
-static int look_at_host(void)
+static int look_at_host(bool *direct)
 {
 	const struct vgic_global *global;
 	struct kvm *kvm;
@@ -101,7 +99,7 @@ static int look_at_host(void)
 		global = hook_find_variable("kvm_vgic_global_state");
 		if (!global)
 			return -ENOENT;
-		injects_directly = global->has_gicv4;
+		*direct = global->has_gicv4;
 		return 0;
 	}
 	kvm = kvzalloc(sizeof(*kvm), GFP_KERNEL);
@@ -109,16 +107,18 @@ static int look_at_host(void)
 		return -ENOMEM;
 	kvm->arch.vgic.vgic_model = KVM_DEV_TYPE_ARM_VGIC_V3;
 	kvm->arch.vgic.has_its = true;
-	injects_directly = real.supports_direct_msis(kvm);
+	*direct = real.supports_direct_msis(kvm);
 	kvfree(kvm);
 	return 0;
 }
 
 static int check_gicv4(void)
 {
-	int ret = look_at_host();
+	bool direct = false;
+	int ret;
 
-	if (ret || injects_directly)
+	ret = look_at_host(&direct);
+	if (ret || direct)
 		return ret;
 	pr_err("KVM does not inject interrupts directly here, so there is nothing to broker: boot a GICv4 host with kvm-arm.vgic_v4_enable=1\n");
 	return -ENODEV;
