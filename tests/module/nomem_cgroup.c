@@ -98,24 +98,17 @@ static void neighbour(void *arg)
 static void neighbour_goes(struct shared *shared)
 {
 	unsigned int rounds = __atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE);
-	struct wait w;
 
 	__atomic_store_n(&shared->goes, true, __ATOMIC_RELEASE);
-	wait_begin(&w);
-	while (__atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) == rounds)
-		if (!wait_more(&w))
-			die("the neighbour does not get on");
+	wait_for(__atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) != rounds,
+		 "the neighbour gets on");
 }
 
 static void neighbour_rests(struct shared *shared)
 {
-	struct wait w;
-
 	__atomic_store_n(&shared->goes, false, __ATOMIC_RELEASE);
-	wait_begin(&w);
-	while (!__atomic_load_n(&shared->rests, __ATOMIC_ACQUIRE))
-		if (!wait_more(&w))
-			die("the neighbour does not come to rest");
+	wait_for(__atomic_load_n(&shared->rests, __ATOMIC_ACQUIRE),
+		 "the neighbour comes to rest");
 }
 
 static unsigned long long charged(FIXTURE_DATA(limit) *self)
