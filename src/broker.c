@@ -106,7 +106,7 @@ struct vb_slot {
 #define CREDIT_US_PER_S	(1024 * GRANT_US)
 
 static DEFINE_RAW_SPINLOCK(irqs_lock);
-static DEFINE_HASHTABLE(irqs, 14);
+static DEFINE_HASHTABLE(irqs, 15);
 static DEFINE_RAW_SPINLOCK(refused_lock);
 static DEFINE_HASHTABLE(refused, 10);
 static atomic64_t last_vm = ATOMIC64_INIT(0);
@@ -287,11 +287,29 @@ static void unbook_irq(struct vb_client *client)
  * mapping of the same device (the irqchip maps a device's events to one VM at a time), or of the
  * number of their host IRQ. A number is less than any address.
  */
-static void wait_for_release(struct vb_client *client, unsigned long key)
+enum waits_for {
+	WAITS_FOR_NOTHING,
+	WAITS_FOR_DEVICE,
+	WAITS_FOR_NUMBER,
+};
+
+/* The key in the table; 0 where @client is not in it. */
+static unsigned long key_of(const struct vb_client *client)
 {
-	client->waits_for = key;
+	switch (READ_ONCE(client->waits_for)) {
+	case WAITS_FOR_DEVICE:
+		return (unsigned long)client->device;
+	case WAITS_FOR_NUMBER:
+		return READ_ONCE(client->host_irq);
+	}
+	return 0;
+}
+
+static void wait_for_release(struct vb_client *client, enum waits_for what)
+{
+	WRITE_ONCE(client->waits_for, what);
 	raw_spin_lock(&refused_lock);
-	hash_add_rcu(refused, &client->refused, key);
+	hash_add_rcu(refused, &client->refused, key_of(client));
 	raw_spin_unlock(&refused_lock);
 }
 
@@ -302,7 +320,7 @@ static void wait_no_more(struct vb_client *client)
 	raw_spin_lock(&refused_lock);
 	hash_del_rcu(&client->refused);
 	raw_spin_unlock(&refused_lock);
-	client->waits_for = 0;
+	WRITE_ONCE(client->waits_for, WAITS_FOR_NOTHING);
 }
 
 /* Have those that wait for @key tried again, in their own VMs. No lock of a VM is held. */
@@ -319,10 +337,10 @@ static void release(unsigned long key)
 	hash_for_each_possible_rcu(refused, client, refused, key) {
 		struct vb_vm *vm = client->vm;
 
-		if (READ_ONCE(client->waits_for) != key)
+		if (key_of(client) != key)
 			continue;
 		raw_spin_lock_irqsave(&vm->lock, flags);
-		if (client->waits_for == key) {
+		if (key_of(client) == key) {
 			wait_no_more(client);
 			client->retry = true;
 			look_again(client);
@@ -335,6 +353,32 @@ static void release(unsigned long key)
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
+/* Of their very size: there are as many as irqfds. */
+static struct kmem_cache *slot_cache;
+
+/**
+ * broker_memory_init - be ready to allocate slots
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM; either way broker_memory_exit() undoes it.
+ */
+int broker_memory_init(void)
+{
+	slot_cache = kmem_cache_create("vlpi_broker_slot", sizeof(struct vb_slot), 0, SLAB_ACCOUNT,
+				       NULL);
+	return slot_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * broker_memory_exit - undo broker_memory_init()
+ *
+ * Context: process; may sleep; all slots are freed: rcu_barrier() was called.
+ */
+void broker_memory_exit(void)
+{
+	kmem_cache_destroy(slot_cache);
+}
+
 /**
  * broker_slot_new - a slot, to be given to broker_add_client()
  *
@@ -343,11 +387,16 @@ static void release(unsigned long key)
  */
 struct vb_slot *broker_slot_new(void)
 {
-	struct vb_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+	struct vb_slot *slot = kmem_cache_zalloc(slot_cache, GFP_KERNEL_ACCOUNT);
 
 	if (slot)
 		raw_spin_lock_init(&slot->raise_lock);
 	return slot;
+}
+
+static void slot_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(slot_cache, container_of(rcu, struct vb_slot, rcu));
 }
 
 /**
@@ -359,7 +408,7 @@ struct vb_slot *broker_slot_new(void)
 void broker_slot_free(struct vb_slot *slot)
 {
 	if (slot)
-		kfree_rcu(slot, rcu);
+		call_rcu(&slot->rcu, slot_free_rcu);
 }
 
 /* Does the broker serve signals of the slot's clients? Not where nobody holds it, nor ever will. */
@@ -563,7 +612,7 @@ static void take_place(struct vb_slot *slot, struct vb_client *client)
 	}
 	if (!client->booked && !book_irq(client)) {
 		wait_no_more(client);
-		wait_for_release(client, client->host_irq);
+		wait_for_release(client, WAITS_FOR_NUMBER);
 		set_state(client, VLPI_BROKER_UNMAPPABLE, EEXIST);
 		/* It may have been released just before that was noted. */
 		if (book_irq(client))
@@ -1218,7 +1267,7 @@ static void turned_down(struct vb_slot *slot, struct vb_client *client, int ret)
 	if (passes(-ret)) {
 		try_again(client);
 	} else if (client->device) {
-		wait_for_release(client, (unsigned long)client->device);
+		wait_for_release(client, WAITS_FOR_DEVICE);
 		/*
 		 * What stood in its way may have been released before that was noted. Pairs with
 		 * the full barrier of release().

@@ -151,7 +151,7 @@ struct vb_vm {
  * @by_irq: in the table of host IRQs.
  * @booked: whether @by_irq is in use; not where another client has the number.
  * @refused: in the table of clients that wait for a release.
- * @waits_for: the key in that table, 0 where @refused is not in use.
+ * @waits_for: for which, an enum waits_for of broker.c.
  * @going: its producer is leaving; nothing is to be mapped for it any more.
  * @unmapping: a slot counts it as leaving.
  * @removed: its irqfd is gone.
@@ -180,22 +180,24 @@ struct vb_client {
 	bool reassign;
 	bool shut_out;
 
-	bool queued;
-	bool booked;
-	bool retry;
-	bool again;
-	bool prepaid;
 	bool going;
-	bool unmapping;
 	bool removed;
 	bool mapped;
 	bool revoking;
+	u8 queued:1;
+	u8 booked:1;
+	u8 retry:1;
+	u8 again:1;
+	u8 prepaid:1;
+	u8 unmapping:1;
 	u8 owes;
+	u8 waits_for;
+	u8 state;
 	s16 nowhere;
 	u16 error;
 	u32 wants;
-	enum vlpi_broker_state state;
 	u32 nr_queued;
+	atomic_t signalled;
 	u64 id;
 	struct rb_node of_vm;
 	struct list_head look;
@@ -205,9 +207,7 @@ struct vb_client {
 	const void *device;
 	struct hlist_node by_irq;
 	struct hlist_node refused;
-	unsigned long waits_for;
 	const void *deleter;
-	atomic_t signalled;
 	struct llist_node signal;
 	struct list_head owed;
 	struct vb_slot *lost_of;
@@ -273,6 +273,8 @@ struct vb_step {
 };
 
 /* What happens to a VM, its irqfds and host IRQs: booked, and done by whoever settles. */
+int broker_memory_init(void);
+void broker_memory_exit(void);
 void broker_vm_init(struct vb_vm *vm);
 struct vb_slot *broker_slot_new(void);
 void broker_slot_free(struct vb_slot *slot);

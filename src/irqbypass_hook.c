@@ -144,7 +144,6 @@ static struct vb_proxy *proxy_new(struct vm *vm)
 		return NULL;
 	}
 	refcount_set(&proxy->client.refs, 1);
-	INIT_LIST_HEAD(&proxy->let_in);
 	vm_get(vm);
 	proxy->client.vm = &vm->book;
 	proxy->consumer.add_producer = proxy_add_producer;
@@ -164,7 +163,6 @@ static void proxy_free_unused(struct vb_proxy *proxy)
 static void proxy_begin(struct vb_proxy *proxy, struct kvm_kernel_irqfd *irqfd)
 {
 	proxy->irqfd = irqfd;
-	proxy->eventfd = irqfd->eventfd;
 	proxy->client.gsi = irqfd->gsi;
 	shim_note_route(proxy);
 	broker_add_client(&proxy->client, proxy->spare);
@@ -175,7 +173,8 @@ static void proxy_begin(struct vb_proxy *proxy, struct kvm_kernel_irqfd *irqfd)
 /*
  * irqbypass takes one consumer of an eventfd. KVM lets two VMs have it up to 6.17: a VMM that hands
  * a device to its successor. The proxy of the second is in this table, and is registered again when
- * the first goes, by its own VM's work item. Of several, one is let in at a time.
+ * the first goes, by its own VM's work item. Of several, one is let in at a time. An irqfd lives as
+ * long as its proxy is in the table or in a list: proxy_end() takes it out.
  */
 #define SHUT_OUT_BITS	8
 
@@ -187,7 +186,8 @@ static void note_shut_out(struct vb_proxy *proxy)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&shut_out_lock, flags);
-	hash_add(shut_out, &proxy->by_eventfd, (unsigned long)proxy->eventfd);
+	proxy->shut_out = VB_SHUT_OUT;
+	hash_add(shut_out, &proxy->by_eventfd, (unsigned long)proxy->irqfd->eventfd);
 	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
 }
 
@@ -198,9 +198,12 @@ static bool forget_shut_out(struct vb_proxy *proxy)
 	bool turn;
 
 	raw_spin_lock_irqsave(&shut_out_lock, flags);
-	hash_del(&proxy->by_eventfd);
-	turn = !list_empty(&proxy->let_in);
-	list_del_init(&proxy->let_in);
+	turn = proxy->shut_out == VB_LET_IN;
+	if (turn)
+		list_del(&proxy->let_in);
+	else if (proxy->shut_out == VB_SHUT_OUT)
+		hash_del(&proxy->by_eventfd);
+	proxy->shut_out = VB_NOT_SHUT_OUT;
 	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
 	return turn;
 }
@@ -213,10 +216,11 @@ static void let_in(const struct eventfd_ctx *eventfd)
 
 	raw_spin_lock_irqsave(&shut_out_lock, flags);
 	hash_for_each_possible(shut_out, proxy, by_eventfd, (unsigned long)eventfd)
-		if (proxy->eventfd == eventfd)
+		if (proxy->irqfd->eventfd == eventfd)
 			first = proxy;
 	if (first) {
 		hash_del(&first->by_eventfd);
+		first->shut_out = VB_LET_IN;
 		list_add_tail(&first->let_in, &vm_of(&first->client)->let_in);
 		vm_kick(vm_of(&first->client));
 	}
@@ -256,8 +260,8 @@ int bypass_register(struct vb_proxy *proxy)
 	return ret;
 }
 
-/* A proxy whose turn it is, with a reference, or NULL. */
-static struct vb_proxy *next_let_in(struct vm *vm)
+/* A proxy whose turn it is, with a reference, and its eventfd, to be compared only; or NULL. */
+static struct vb_proxy *next_let_in(struct vm *vm, const struct eventfd_ctx **eventfd)
 {
 	struct vb_proxy *proxy;
 	unsigned long flags;
@@ -265,7 +269,9 @@ static struct vb_proxy *next_let_in(struct vm *vm)
 	raw_spin_lock_irqsave(&shut_out_lock, flags);
 	proxy = list_first_entry_or_null(&vm->let_in, struct vb_proxy, let_in);
 	if (proxy) {
-		list_del_init(&proxy->let_in);
+		list_del(&proxy->let_in);
+		proxy->shut_out = VB_NOT_SHUT_OUT;
+		*eventfd = proxy->irqfd->eventfd;
 		refcount_inc(&proxy->client.refs);
 	}
 	raw_spin_unlock_irqrestore(&shut_out_lock, flags);
@@ -280,15 +286,16 @@ static struct vb_proxy *next_let_in(struct vm *vm)
  */
 void bypass_register_again(struct vm *vm)
 {
+	const struct eventfd_ctx *eventfd;
 	struct vb_proxy *proxy;
 	int idx;
 
-	while ((proxy = next_let_in(vm))) {
+	while ((proxy = next_let_in(vm, &eventfd))) {
 		mutex_lock(&vm->register_lock);
 		idx = srcu_read_lock(&vm->kvm->irq_srcu);
 		/* One that is going leaves the turn to the next. */
 		if (!broker_is_there(&proxy->client))
-			let_in(proxy->eventfd);
+			let_in(eventfd);
 		else if (!bypass_register(proxy))
 			broker_set_shut_out(&proxy->client, false);
 		srcu_read_unlock(&vm->kvm->irq_srcu, idx);
@@ -307,7 +314,7 @@ static void proxy_end(struct vb_proxy *proxy)
 	else
 		free = forget_shut_out(proxy);
 	if (free)
-		let_in(proxy->eventfd);
+		let_in(proxy->irqfd->eventfd);
 	broker_slot_free(broker_remove_client(&proxy->client));
 }
 

@@ -429,6 +429,43 @@ static void read_route(struct kvm_kernel_irqfd *irqfd, struct vb_route *route)
 	} while (read_seqcount_retry(&irqfd->irq_entry_sc, seq));
 }
 
+static void note_seen(struct vb_proxy *proxy, const struct vb_route *route)
+{
+	proxy->seen_type = route->type;
+	proxy->seen_flags = route->flags;
+	proxy->seen_lo = route->address_lo;
+	proxy->seen_hi = route->address_hi;
+	WRITE_ONCE(proxy->client.devid, route->devid);
+	WRITE_ONCE(proxy->client.eventid, route->data);
+}
+
+static struct vb_route seen_route(const struct vb_proxy *proxy)
+{
+	return (struct vb_route) {
+		.type = proxy->seen_type,
+		.flags = proxy->seen_flags,
+		.address_lo = proxy->seen_lo,
+		.address_hi = proxy->seen_hi,
+		.data = proxy->client.eventid,
+		.devid = proxy->client.devid,
+	};
+}
+
+/* To an ITS leads what writes to its doorbell, and says of which device it is. */
+static struct vb_route granted_route(const struct vb_proxy *proxy)
+{
+	u64 doorbell = proxy->granted.its->vgic_its_base + GITS_TRANSLATER;
+
+	return (struct vb_route) {
+		.type = KVM_IRQ_ROUTING_MSI,
+		.flags = KVM_MSI_VALID_DEVID,
+		.address_lo = lower_32_bits(doorbell),
+		.address_hi = upper_32_bits(doorbell),
+		.data = proxy->granted.eventid,
+		.devid = proxy->granted.devid,
+	};
+}
+
 /**
  * shim_note_route - remember the route that an irqfd begins with
  * @proxy: of the irqfd, not booked yet.
@@ -437,7 +474,10 @@ static void read_route(struct kvm_kernel_irqfd *irqfd, struct vb_route *route)
  */
 void shim_note_route(struct vb_proxy *proxy)
 {
-	read_route(proxy->irqfd, &proxy->seen);
+	struct vb_route route;
+
+	read_route(proxy->irqfd, &route);
+	note_seen(proxy, &route);
 }
 
 /*
@@ -504,7 +544,7 @@ bool shim_route_changed(struct vb_client *client)
 {
 	struct vb_proxy *proxy = proxy_of(client);
 	struct kvm_kernel_irqfd *irqfd = proxy->irqfd;
-	struct vb_route route;
+	struct vb_route seen = seen_route(proxy), route;
 	unsigned int seq;
 
 	if (shim_is_leaving(client))
@@ -512,7 +552,7 @@ bool shim_route_changed(struct vb_client *client)
 	seq = raw_seqcount_begin(&irqfd->irq_entry_sc.seqcount);
 	copy_route(&irqfd->irq_entry, &route);
 	return read_seqcount_retry(&irqfd->irq_entry_sc.seqcount, seq) || !proxy->followed ||
-	       memcmp(&route, &proxy->seen, sizeof(route));
+	       memcmp(&route, &seen, sizeof(route));
 }
 
 /* Clear KVM's mark of a mapping, where it is of this host IRQ. Returns whether it was. */
@@ -588,17 +628,17 @@ static int resolve(struct kvm *kvm, const struct vb_route *route, u32 *vintid)
 int shim_resolve(struct vb_client *client, u32 *vintid)
 {
 	struct vb_proxy *proxy = proxy_of(client);
+	struct vb_route route;
 	int ret;
 
 	/* An irqfd that is going keeps the place that it has. */
-	if (!snapshot_route(client, &proxy->seen))
+	if (!snapshot_route(client, &route))
 		return VB_UNCHANGED;
-	WRITE_ONCE(client->devid, proxy->seen.devid);
-	WRITE_ONCE(client->eventid, proxy->seen.data);
+	note_seen(proxy, &route);
 	proxy->followed = true;
-	if (proxy->seen.type != KVM_IRQ_ROUTING_MSI)
+	if (route.type != KVM_IRQ_ROUTING_MSI)
 		return -EPROTONOSUPPORT;
-	ret = resolve(kvm_of(client), &proxy->seen, vintid);
+	ret = resolve(kvm_of(client), &route, vintid);
 	proxy->followed = ret != -EWOULDBLOCK;
 	return ret;
 }
@@ -695,7 +735,7 @@ static void unmap_rest(struct vb_client *client, u32 host_irq, bool was_forwarde
 static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 {
 	struct vb_proxy *proxy = proxy_of(client);
-	struct vgic_its *its = proxy->granted_its;
+	struct vgic_its *its = proxy->granted.its;
 	struct kvm *kvm = kvm_of(client);
 	struct vgic_irq *irq;
 	int ret = 0;
@@ -706,7 +746,8 @@ static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 		return -EWOULDBLOCK;
 	if (READ_ONCE(client->mapped)) {
 		/* Would KVM's own del have found it? Where it does not, it is looked for. */
-		if (real.resolve_lpi(kvm, its, proxy->granted.devid, proxy->granted.data, &irq) ||
+		if (real.resolve_lpi(kvm, its, proxy->granted.devid, proxy->granted.eventid,
+				     &irq) ||
 		    irq->intid != client->mapped_vintid)
 			ret = shim_correct_kvm(kvm, client->mapped_vintid, host_irq) ?
 			      SHIM_FORCED | SHIM_REPAIRED : SHIM_FORCED;
@@ -721,13 +762,14 @@ static int revoke_by_route(struct vb_client *client, u32 host_irq, bool wait)
 /* Where KVM unmaps by host IRQ: by its own del, which takes no lock that is held for long. */
 static int revoke_by_host_irq(struct vb_client *client, u32 host_irq)
 {
+	struct vb_route route = granted_route(proxy_of(client));
 	struct irq_bypass_producer prod = { .irq = host_irq };
 	struct kvm *kvm = kvm_of(client);
 	struct kvm_kernel_irqfd irqfd;
 	bool was_forwarded;
 	int ret = 0;
 
-	route_to_irqfd(&irqfd, kvm, &proxy_of(client)->granted);
+	route_to_irqfd(&irqfd, kvm, &route);
 	/* A map that has passed the gate is marked after it: KVM would not find it before. */
 	shim_wait_until_free(client);
 	was_forwarded = shim_is_forwarded(host_irq);
@@ -843,6 +885,7 @@ int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 {
 	struct vb_proxy *proxy = proxy_of(client);
+	struct vb_route route;
 	u32 vintid_now;
 	int ret;
 
@@ -854,14 +897,16 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 	/* KVM's add would return 0. */
 	if (!real.supports_direct_msis(kvm_of(client)))
 		return -EOPNOTSUPP;
-	if (!snapshot_route(client, &proxy->granted) || proxy->granted.type != KVM_IRQ_ROUTING_MSI)
+	if (!snapshot_route(client, &route) || route.type != KVM_IRQ_ROUTING_MSI)
 		return -EREMCHG;
-	ret = resolve(kvm_of(client), &proxy->granted, &vintid_now);
+	ret = resolve(kvm_of(client), &route, &vintid_now);
 	if (ret == -EWOULDBLOCK)
 		return ret;
 	if (ret || vintid_now != vintid)
 		return -EREMCHG;
-	proxy->granted_its = route_to_its(kvm_of(client), &proxy->granted);
+	proxy->granted.its = route_to_its(kvm_of(client), &route);
+	proxy->granted.devid = route.devid;
+	proxy->granted.eventid = route.data;
 	return 0;
 }
 
@@ -878,6 +923,7 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
  */
 int shim_grant(struct vb_client *client, u32 host_irq)
 {
+	struct vb_route route = granted_route(proxy_of(client));
 	struct irq_bypass_producer prod = { .irq = host_irq };
 	struct kvm *kvm = kvm_of(client);
 	struct kvm_kernel_irqfd irqfd;
@@ -885,7 +931,7 @@ int shim_grant(struct vb_client *client, u32 host_irq)
 
 	if (READ_ONCE(hook_is_bypassed))
 		return -EPERM;
-	route_to_irqfd(&irqfd, kvm, &proxy_of(client)->granted);
+	route_to_irqfd(&irqfd, kvm, &route);
 	ret = (*real.add_producer)(&irqfd.consumer, &prod);
 	if (READ_ONCE(client->mapped)) {
 		/* KVM caches the translation just before it marks the vLPI as forwarded. */
@@ -972,10 +1018,12 @@ static void inject_by_kvm(struct vb_client *client)
 int shim_raise(struct vb_client *client, bool granted)
 {
 	struct vb_proxy *proxy = proxy_of(client);
-	struct vb_route route = proxy->granted;
+	struct vb_route route;
 
-	if (!granted && !snapshot_route(client, &route))
-		route = proxy->seen;
+	if (granted)
+		route = granted_route(proxy);
+	else if (!snapshot_route(client, &route))
+		route = seen_route(proxy);
 	if (route.type == KVM_IRQ_ROUTING_MSI)
 		return send_msi(kvm_of(client), &route);
 	inject_by_kvm(client);
@@ -998,7 +1046,7 @@ bool shim_raise_through(struct vb_client *holder)
 	struct vb_proxy *proxy = proxy_of(holder);
 	u32 host_irq = READ_ONCE(holder->host_irq);
 
-	if (!READ_ONCE(proxy->granted_its->enabled) || !compat_lpis_enabled(target) ||
+	if (!READ_ONCE(proxy->granted.its->enabled) || !compat_lpis_enabled(target) ||
 	    !shim_is_forwarded(host_irq))
 		return false;
 	return !irq_set_irqchip_state(host_irq, IRQCHIP_STATE_PENDING, true);

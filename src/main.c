@@ -75,6 +75,8 @@ static int __init vlpi_broker_init(void)
 		return ret;
 	ret = vm_init(take_over_vm);
 	if (!ret)
+		ret = broker_memory_init();
+	if (!ret)
 		ret = bypass_memory_init();
 	if (!ret)
 		ret = shim_init();
@@ -101,6 +103,7 @@ drain:
 stop_vms:
 	vm_exit();
 	bypass_memory_exit();
+	broker_memory_exit();
 	events_exit();
 	return ret;
 }
@@ -115,6 +118,7 @@ static void __exit vlpi_broker_exit(void)
 	chardev_exit();
 	vm_exit();
 	bypass_memory_exit();
+	broker_memory_exit();
 	events_exit();
 }
 

@@ -11,7 +11,6 @@
 
 #include "broker.h"
 
-struct eventfd_ctx;
 struct irq_domain;
 
 /**
@@ -32,54 +31,72 @@ struct vb_route {
 	u32 devid;
 };
 
+/* Is an irqfd shut out by irqbypass, as another has its eventfd? */
+enum vb_shut_out {
+	VB_NOT_SHUT_OUT,
+	VB_SHUT_OUT,
+	VB_LET_IN,		/* it is free by now: the consumer is to be registered again */
+};
+
 /**
  * struct vb_proxy - our consumer in front of KVM's, and what else belongs to one irqfd
- * @client: the irqfd, as the arbiter sees it.
+ * @client: the irqfd, as the arbiter sees it. Its DeviceID and EventID are of the route that was
+ *	looked at last.
  * @irqfd: KVM's; it lives until unregister_consumer() returns. Who settles looks at it only inside
  *	kvm->irq_srcu, where broker_is_there() has said that it is still on KVM's list.
- * @eventfd: of @irqfd; compared, never followed.
  * @consumer: our consumer, registered with irqbypass in the place of @irqfd->consumer.
  * @registered: @consumer is registered; irqbypass refuses a second consumer of one eventfd.
+ * @spare: a slot, until the arbiter has it and the irqfd its proxy; before it is shut out.
+ * @shut_out: in which of the next two it is.
  * @by_eventfd: in the table of those that it has refused.
  * @let_in: in the VM's list of those that are to be registered again.
- * @spare: a slot, until the arbiter has it and the irqfd its proxy.
  * @irq_data: of the host IRQ when its producer connected; compared, never followed.
  * @domain: of that; compared, never followed.
  * @hwirq: in @domain; another interrupt may have got the number since.
- * @seen: the route that was looked at last.
+ * @seen_type: of the route that was looked at last.
+ * @seen_flags: the same.
+ * @seen_lo: the same: its address.
+ * @seen_hi: the same.
  * @followed: it was followed; KVM's lock may have been taken.
- * @granted: the route by which the slot was granted last.
- * @granted_its: the guest's ITS that @granted leads through; it lives as long as the VM.
+ * @granted: how the slot was granted last: by the guest's ITS, which lives as long as the VM, and
+ *	its event.
  * @kvm_wake: KVM's wait-queue callback, behind ours.
  * @taken: in the list of take_over_vm(). From there on it may be granted.
  * @rcu: the hooks look at the client without a lock. One that is freed is granted no more.
  *
- * A proxy has a reference to its VM until it is freed. @seen, @followed, @granted and @granted_its
- * are written by who settles; @granted not while the host IRQ is mapped.
+ * A proxy has a reference to its VM until it is freed. What was seen, @followed and @granted are
+ * written by who settles; @granted not while the host IRQ is mapped. There may be very many: what
+ * is never used at once shares its place.
  */
 struct vb_proxy {
 	struct vb_client client;
 	struct kvm_kernel_irqfd *irqfd;
-	const struct eventfd_ctx *eventfd;
 	struct irq_bypass_consumer consumer;
-	struct hlist_node by_eventfd;
-	struct list_head let_in;
 	const struct irq_data *irq_data;
 	const struct irq_domain *domain;
 	irq_hw_number_t hwirq;
-	struct vb_route seen;
+	u32 seen_lo;
+	u32 seen_hi;
+	u16 seen_type;
+	u16 seen_flags;
 	bool followed;
 	bool registered;
-	union {
-		struct list_head taken;
-		struct vb_route granted;
-		struct rcu_head rcu;
-	};
-	struct vgic_its *granted_its;
+	u8 shut_out;
 	union {
 		struct vb_slot *spare;
-		wait_queue_func_t kvm_wake;
+		struct hlist_node by_eventfd;
+		struct list_head let_in;
 	};
+	union {
+		struct list_head taken;
+		struct {
+			struct vgic_its *its;
+			u32 devid;
+			u32 eventid;
+		} granted;
+		struct rcu_head rcu;
+	};
+	wait_queue_func_t kvm_wake;
 };
 
 static inline struct vb_proxy *proxy_of(struct vb_client *client)

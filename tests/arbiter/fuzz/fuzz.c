@@ -913,6 +913,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		make_seeds((*argv)[2], (*argv)[3]);
 		exit(0);
 	}
+	broker_memory_init();
 	before_the_end = say_what_led_there;
 	allocation_fails = allocation_is_to_fail;
 	return 0;

@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 	begin();
 	end("empty", 1);
 
+	broker_memory_init();
 	fill(nr, A_VM);
 	irqfds();
 	producers();

@@ -261,6 +261,7 @@ int main(void)
 	int status;
 	pid_t pid;
 
+	broker_memory_init();
 	for (i = 0; i < ARRAY_SIZE(stretches); i++) {
 		pid = fork();
 		if (!pid) {

@@ -304,7 +304,10 @@ static void free_unseen(void)
 	while (to_free && !is_a_reader_anywhere()) {
 		head = to_free;
 		to_free = head->next;
-		kfree(head->object);
+		if (head->func)
+			head->func(head);
+		else
+			kfree(head->object);
 	}
 }
 
@@ -326,17 +329,29 @@ void rcu_check_reader_(void)
 		kernel_bug("rcu_dereference() without rcu_read_lock()");
 }
 
-void rcu_free_(struct rcu_head *head, void *object)
+static void free_later(struct rcu_head *head)
 {
 	struct rcu_head *other;
 
 	for (other = to_free; other; other = other->next)
 		if (other == head)
-			kernel_bug("kfree_rcu() twice");
-	head->object = object;
+			kernel_bug("an object is freed twice");
 	head->next = to_free;
 	to_free = head;
 	free_unseen();
+}
+
+void rcu_free_(struct rcu_head *head, void *object)
+{
+	head->func = NULL;
+	head->object = object;
+	free_later(head);
+}
+
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
+	head->func = func;
+	free_later(head);
 }
 
 void kernel_is_quiet(void)

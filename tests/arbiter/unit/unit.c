@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 	struct unit_test *test;
 
 	(void)argc;
+	broker_memory_init();
 	for (test = first; test; test = test->next)
 		n += is_wanted(test, argv + 1);
 	if (!n) {

@@ -6,7 +6,7 @@
  broker_slot_free(...)
  {
  <...
--kfree_rcu(slot, rcu);
-+kfree(slot);
+-call_rcu(&slot->rcu, slot_free_rcu);
++slot_free_rcu(&slot->rcu);
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: a slot is allocated without room for its last field
+// Breaks: a slot is allocated without room for its last fields
 // Hazard: KASAN
 // Kernel: 7.3
 // Lab: --flavour debug --timeout 3000
@@ -9,10 +9,10 @@
 
 @@
 @@
- broker_slot_new(...)
+ broker_memory_init(...)
  {
  <...
--kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT)
-+kzalloc(offsetof(struct vb_slot, raiser), GFP_KERNEL_ACCOUNT)
+-sizeof(struct vb_slot)
++offsetof(struct vb_slot, vintid)
  ...>
  }

@@ -18,6 +18,6 @@ struct rcu_head {
 #define rcu_access_pointer(p)		READ_ONCE(p)
 #define rcu_assign_pointer(p, v)	smp_store_release(&(p), v)
 #define RCU_INIT_POINTER(p, v)		WRITE_ONCE(p, v)
-#define kfree_rcu(p, member)		kfree(p)
+#define call_rcu(head, func)		func(head)
 
 #endif /* SCALE_LINUX_RCUPDATE_H */

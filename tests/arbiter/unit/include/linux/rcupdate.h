@@ -9,11 +9,13 @@
 struct rcu_head {
 	struct rcu_head *next;
 	void *object;
+	void (*func)(struct rcu_head *head);
 };
 
 void rcu_read_lock(void);
 void rcu_read_unlock(void);
 void rcu_free_(struct rcu_head *head, void *object);
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void rcu_check_reader_(void);
 
 /*
