@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KINDS = ("suite", "debug", "arbiter")
+KINDS = ("suite", "debug", "arbiter", "scale")
 NEED = os.path.join(os.path.dirname(HERE), "run", "need")
 WITNESSES = ("tap", "log", "its")
 # Comments, strings and characters of C.
@@ -70,7 +70,7 @@ def read(file):
               red, head.pop("Lab", "").split(), head.pop("Why-red", ""), head.pop("Says", ""))
     if head:
         raise Error(f"{name}: its head has a line {', '.join(head)}, which is unknown")
-    if not bug.breaks or not name.startswith("arbiter/") and not (bug.hazard and bug.kernel and bug.red):
+    if not bug.breaks or not name.startswith(("arbiter/", "scale/")) and not (bug.hazard and bug.kernel and bug.red):
         raise Error(f"{name}: its head lacks one of Breaks, Hazard, Kernel and Red")
     if not re.fullmatch(r"[1-9]\d*", bug.places):
         raise Error(f"{name}: Places is a number")
