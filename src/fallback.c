@@ -16,6 +16,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/poll.h>
+#include <linux/wait.h>
 
 #include "compat.h"
 #include "fallback.h"
@@ -23,6 +24,9 @@
 
 /* Module parameter, for producers that connect from now on: see main.c. */
 bool fallback_inline;
+
+/* KVM's wait-queue callback, behind ours: one for all irqfds. */
+static wait_queue_func_t kvm_wake;
 
 /* Serve a signal of this irqfd. False: KVM is to serve it. */
 static bool take_signal(struct vb_client *client)
@@ -48,7 +52,7 @@ static int wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key
 	proxy = READ_ONCE(wait->private);
 	if (!(mask & EPOLLIN) || mask & EPOLLHUP || shim_is_leaving(&proxy->client) ||
 	    !take_signal(&proxy->client))
-		return proxy->kvm_wake(wait, mode, sync, key);
+		return kvm_wake(wait, mode, sync, key);
 	/* Where KVM waits exclusively, its callback reads the eventfd; so does this one. */
 	return wait->flags & WQ_FLAG_EXCLUSIVE && compat_eventfd_read(irqfd->eventfd);
 }
@@ -67,7 +71,7 @@ void fallback_take(struct vb_proxy *proxy)
 	wait_queue_entry_t *wait = &proxy->irqfd->wait;
 
 	fallback_choose(proxy);
-	proxy->kvm_wake = READ_ONCE(wait->func);
+	WRITE_ONCE(kvm_wake, READ_ONCE(wait->func));
 	WRITE_ONCE(wait->private, proxy);
 	/* Pairs with wake() and fallback_proxy(). */
 	smp_store_release(&wait->func, wake);

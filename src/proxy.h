@@ -7,7 +7,6 @@
 #include <linux/kvm_irqfd.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 
 #include "broker.h"
 
@@ -60,7 +59,6 @@ enum vb_shut_out {
  * @followed: it was followed; KVM's lock may have been taken.
  * @granted: how the slot was granted last: by the guest's ITS, which lives as long as the VM, and
  *	its event.
- * @kvm_wake: KVM's wait-queue callback, behind ours.
  * @taken: in the list of take_over_vm(). From there on it may be granted.
  * @rcu: the hooks look at the client without a lock. One that is freed is granted no more.
  *
@@ -96,7 +94,6 @@ struct vb_proxy {
 		} granted;
 		struct rcu_head rcu;
 	};
-	wait_queue_func_t kvm_wake;
 };
 
 static inline struct vb_proxy *proxy_of(struct vb_client *client)
