@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the calls of one VM take beside 1, 100 and 1,000 others, on the stock kernel and with the
- * module; what a load and an unload take there; and what a VM of 4,096 irqfds pays when it sets its
- * routes (P7). The others are processes of their own: a VM each, with a few irqfds, that does
+ * module; what INFO, DUMP, a load and an unload take there; and what a VM of 4,096 irqfds pays when
+ * it sets its routes (P7). The others are processes of their own: a VM each, with a few irqfds, that does
  * nothing.
  *
  * The times are those of the host's clock. They are judged only where the lab counts instructions
@@ -181,11 +181,15 @@ static const unsigned int sizes[] = { 1, 100, 1000 };
 
 /* Of a call, beyond what the stock kernel's grows by: so many percent of what it is beside one. */
 #define MOST_GROWTH	20
+/* INFO, and what a dump of all takes for one irqfd, as a percentage of what it is beside 100 VMs. */
+#define MOST_SHOWN	120
 /* A load or an unload beside ten times as many VMs, as a multiple. */
 #define MOST_LOAD	12
 
 struct figures {
 	uint64_t calls[NR_KERNELS][NR_CALLS];
+	uint64_t info;
+	uint64_t dump; /* an irqfd */
 	uint64_t load;
 	uint64_t unload;
 };
@@ -233,6 +237,23 @@ static void measure(struct vm *vm, struct source *src, uint64_t calls[NR_CALLS])
 		calls[c] = median(ns[c] + CALLS_BEFORE, CALLS);
 }
 
+static void show(struct figures *f)
+{
+	uint64_t info[CALLS], dump[CALLS], then;
+	struct vlpi_broker_info ignored;
+	unsigned int nr;
+
+	for (unsigned int i = 0; i < CALLS; i++) {
+		then = now_ns();
+		broker_info(&ignored);
+		info[i] = since(&then);
+		free(broker_dump(&nr));
+		dump[i] = since(&then) / nr;
+	}
+	f->info = median(info, CALLS);
+	f->dump = median(dump, CALLS);
+}
+
 static bool all_are_taken_over(unsigned int nr)
 {
 	struct vlpi_broker_info info;
@@ -262,6 +283,7 @@ static void figures_of(unsigned int nr, struct figures *f)
 	wait_for(all_are_taken_over(nr), "%u VMs are taken over", nr);
 	f->load = since(&then);
 	measure(vm, src, f->calls[BROKER]);
+	show(f);
 	others_deassign(&others);
 	then = now_ns();
 	broker_want(false);
@@ -274,6 +296,8 @@ static void figures_of(unsigned int nr, struct figures *f)
 		note("scale: %s, beside %u: stock %llu, broker %llu", call_names[c], nr,
 		     (unsigned long long)f->calls[STOCK][c],
 		     (unsigned long long)f->calls[BROKER][c]);
+	note("scale: info, beside %u: %llu; dump, an irqfd: %llu", nr,
+	     (unsigned long long)f->info, (unsigned long long)f->dump);
 	note("scale: load beside %u: %llu, unload %llu", nr, (unsigned long long)f->load,
 	     (unsigned long long)f->unload);
 }
@@ -320,6 +344,8 @@ VM_TEST_F_TIMEOUT(beside, others_costs_nothing, TEST_BOUND, "P7 H25")
 			TH_LOG("%s grows with the VMs beside it", call_names[c]);
 		}
 	}
+	EXPECT_GE(MOST_SHOWN * f[NR_SIZES - 2].info, 100 * f[NR_SIZES - 1].info);
+	EXPECT_GE(MOST_SHOWN * f[NR_SIZES - 2].dump, 100 * f[NR_SIZES - 1].dump);
 	EXPECT_GE(MOST_LOAD * f[NR_SIZES - 2].load, f[NR_SIZES - 1].load);
 	EXPECT_GE(MOST_LOAD * f[NR_SIZES - 2].unload, f[NR_SIZES - 1].unload);
 }
