@@ -90,6 +90,17 @@ static const struct hook_symbol borrowed[] = {
 };
 
 /* What KVM has found in this host. Where no variable says so, KVM is asked of a VM. */
+static bool gicv4_1;
+
+/* KVM looks at no more of @kvm than this, and on GICv4.1 at less. */
+static bool ask_of_a_vm(struct kvm *kvm)
+{
+	kvm->arch.vgic.vgic_model = KVM_DEV_TYPE_ARM_VGIC_V3;
+	gicv4_1 = real.supports_direct_msis(kvm);
+	kvm->arch.vgic.has_its = true;
+	return real.supports_direct_msis(kvm);
+}
+
 static int look_at_host(bool *direct)
 {
 	const struct vgic_global *global;
@@ -100,14 +111,13 @@ static int look_at_host(bool *direct)
 		if (!global)
 			return -ENOENT;
 		*direct = global->has_gicv4;
+		gicv4_1 = global->has_gicv4_1;
 		return 0;
 	}
 	kvm = kvzalloc(sizeof(*kvm), GFP_KERNEL);
 	if (!kvm)
 		return -ENOMEM;
-	kvm->arch.vgic.vgic_model = KVM_DEV_TYPE_ARM_VGIC_V3;
-	kvm->arch.vgic.has_its = true;
-	*direct = real.supports_direct_msis(kvm);
+	*direct = ask_of_a_vm(kvm);
 	kvfree(kvm);
 	return 0;
 }
@@ -865,6 +875,25 @@ int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host
 		mutex_unlock(&its->its_lock);
 	shim_aim(host_irq);
 	return ret;
+}
+
+/**
+ * shim_unmap_of_dead - unmap a host IRQ that is forwarded to a VM that is gone
+ * @host_irq: that is forwarded.
+ *
+ * On GICv4.0 the irqchip may keep count in what was the VM. On GICv4.1 all vPEs are mapped in every
+ * ITS as long as they live, and there is nothing to count.
+ *
+ * Context: process; may sleep.
+ * Return: whether that was possible.
+ */
+bool shim_unmap_of_dead(u32 host_irq)
+{
+	if (!gicv4_1)
+		return false;
+	(*real.unmap_vlpi)(host_irq);
+	shim_aim(host_irq);
+	return true;
 }
 
 /* --- granting -------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ void shim_note_producer(struct vb_proxy *proxy, u32 host_irq);
 const void *shim_device(u32 host_irq);
 int shim_resolve(struct vb_client *client, u32 *vintid);
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid);
+bool shim_unmap_of_dead(u32 host_irq);
 int shim_grant(struct vb_client *client, u32 host_irq);
 int shim_revoke(struct vb_client *client, bool wait);
 void shim_wait_until_free(struct vb_client *client);

@@ -8,8 +8,8 @@
  * Until that is done, the gate lets the VM's host IRQs pass.
  *
  * A *stray* is a host IRQ that is forwarded to a VM and that no client has. Up to 6.1 KVM leaves
- * such host IRQs behind at each reboot of a guest that shares a vector. They are unmapped, but not
- * where the VM is gone: the irqchip may follow its dangling pointer to that VM.
+ * such host IRQs behind at each reboot of a guest that shares a vector. They are unmapped. Where the
+ * VM is gone, only on GICv4.1: before that the irqchip may follow its dangling pointer to that VM.
  *
  * The load waits for the VMs a while, and for none that is stuck: that one is taken over when it
  * can be.
@@ -269,8 +269,12 @@ static void cure_strays_of(struct kvm *kvm)
 	}
 }
 
-static void report_dead(u32 host_irq)
+static void cure_or_report_dead(u32 host_irq)
 {
+	if (shim_unmap_of_dead(host_irq)) {
+		broker_count_forced_unmap(NULL, host_irq);
+		return;
+	}
 	pr_warn("host IRQ %u is still forwarded to a VM that is gone; only a reboot of the host cures that\n",
 		host_irq);
 	broker_count_dead_stray();
@@ -289,7 +293,7 @@ static void cure_all_strays(struct vm_list *list)
 			continue;
 		found = find_vm(list, container_of(map.vm, struct kvm, arch.vgic.its_vm));
 		if (!found) {
-			report_dead(host_irq);
+			cure_or_report_dead(host_irq);
 			continue;
 		}
 		vm = vm_find(found->kvm);
