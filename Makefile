@@ -31,6 +31,7 @@ help:
 	@echo '  make check-debug  under KASAN, lockdep, kmemleak, KCSAN ..., on kernels built for it: hours'
 	@echo '  make check-deploy  install, DKMS and packages, in roots of Debian releases: a quarter of an hour'
 	@echo '  make check-qemu  unmodified QEMU, firmware and guests on vDPA and VFIO devices, stock and broker: an hour and a half'
+	@echo '  make check-gicv41  on an emulated GICv4.1, for which a QEMU is built first: 7.3 and 6.1, stock and module'
 	@echo "  make check-selftests  KVM's own selftests on 7.3, with the module as without it: half an hour"
 	@echo '  make check-scale  what one VM pays beside 1,000 others, stock and broker, on 6.1 and 7.3: minutes'
 	@echo '  make unit        the arbiter as an ordinary program, in seconds; needs gcc only, and any machine'
@@ -151,6 +152,10 @@ check-deploy:
 .PHONY: check-qemu
 check-qemu: python
 	tests/run/check-qemu
+
+.PHONY: check-gicv41
+check-gicv41: python
+	tests/run/check-gicv41
 
 .PHONY: check-selftests
 check-selftests: python

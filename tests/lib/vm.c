@@ -21,6 +21,7 @@
 
 /* The vGIC's own register offsets and system registers, as its device attributes name them. */
 #define GICD_CTLR		0x0000
+#define GICD_TYPER2		0x000c
 #define GICD_ISENABLER1		0x0104
 #define GICD_ICENABLER1		0x0184
 #define GICD_ISPENDR1		0x0204
@@ -135,9 +136,16 @@ static void new_its(struct vm *vm)
 		    "initialising the ITS");
 }
 
+enum gic_kind {
+	GIC_WITH_ITS,
+	GIC_WITHOUT_ITS,
+	GIC_WITHOUT_VSGIS,
+};
+
 /* The vGIC gets the vPEs of direct injection when it is initialised, or with its first ITS. */
-static void new_gic(struct vm *vm, bool its)
+static void new_gic(struct vm *vm, enum gic_kind kind)
 {
+	uint32_t no_vsgis = 0;
 	uint64_t gicd = GUEST_GICD;
 	uint64_t gicr = GUEST_GICR | ((uint64_t)vm->nr_vcpus << 52);
 	uint32_t irqs = 96;
@@ -149,8 +157,11 @@ static void new_gic(struct vm *vm, bool its)
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &gicr,
 		    "addresses of the redistributors");
 	vm->its = -1;
-	if (its)
+	if (kind != GIC_WITHOUT_ITS)
 		new_its(vm);
+	if (kind == GIC_WITHOUT_VSGIS)
+		device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_TYPER2, &no_vsgis,
+			    "clearing nASSGIcap");
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
 		    "initialising the vGIC");
 	calm_doorbells();
@@ -313,7 +324,7 @@ static void forget_guest_state(struct vm *vm)
 		vm->vcpu[i].masked = false;
 }
 
-static struct vm *new_vm(const char *name, unsigned int vcpus, bool its)
+static struct vm *new_vm(const char *name, unsigned int vcpus, enum gic_kind kind)
 {
 	struct kvm_userspace_memory_region region = {
 		.guest_phys_addr = GUEST_RAM,
@@ -342,7 +353,7 @@ static struct vm *new_vm(const char *name, unsigned int vcpus, bool its)
 		die("memory of VM %s: %m", name);
 	for (unsigned int i = 0; i < vcpus; i++)
 		new_vcpu(vm, i);
-	new_gic(vm, its);
+	new_gic(vm, kind);
 	forget_guest_state(vm);
 	load_image(vm);
 	vm->next = vms;
@@ -354,12 +365,17 @@ static struct vm *new_vm(const char *name, unsigned int vcpus, bool its)
 
 struct vm *vm_new(const char *name, unsigned int vcpus)
 {
-	return new_vm(name, vcpus, true);
+	return new_vm(name, vcpus, GIC_WITH_ITS);
 }
 
 struct vm *vm_new_without_its(const char *name, unsigned int vcpus)
 {
-	return new_vm(name, vcpus, false);
+	return new_vm(name, vcpus, GIC_WITHOUT_ITS);
+}
+
+struct vm *vm_new_without_vsgis(const char *name, unsigned int vcpus)
+{
+	return new_vm(name, vcpus, GIC_WITHOUT_VSGIS);
 }
 
 /* No vCPU runs: it would see its vPE come into being. */

@@ -205,6 +205,8 @@ struct vm *vm_new(const char *name, unsigned int vcpus);
 /* A VM whose vGIC has no ITS, and one for it while the VM runs. */
 struct vm *vm_new_without_its(const char *name, unsigned int vcpus);
 void vm_add_its(struct vm *vm);
+/* A VM that is to have no virtual SGIs (nASSGIcap cleared), as KVM lets a VMM do from 6.17. */
+struct vm *vm_new_without_vsgis(const char *name, unsigned int vcpus);
 void vm_free(struct vm *vm);
 
 /* Dies if the guest or one of its vCPUs has come to an unexpected end. */

@@ -37,6 +37,8 @@ VARIANTS = {
     "cloud": ["--flavour", "cloud-arm64"],
     "16k": ["--flavour", "arm64-16k"],
     "nvhe": ["--append", "kvm-arm.mode=nvhe"],
+    "gic4.1": ["--gic", "4.1"],
+    "gic4.1-vsgi": ["--gic", "4.1", "--vsgi"],
     "debug": ["--flavour", "debug"],
     "kcsan": ["--flavour", "kcsan"],
 }
@@ -62,7 +64,7 @@ def command(main):
 
 
 def options(machine):
-    """The options of tests/lab/run for a machine: 6.1, 6.1/rt, 7.3-debug."""
+    """The options of tests/lab/run for a machine: 6.1, 6.1/rt, 7.3-debug, 7.3/gic4.1-vsgi."""
     series, _, variant = re.sub("/", "-", machine, count=1).partition("-")
     if variant not in VARIANTS:
         raise Error(f"{machine}: no such variant, only {', '.join(filter(None, VARIANTS))}")
