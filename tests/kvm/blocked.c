@@ -16,10 +16,13 @@
 #define MANY			100
 #define MAX_CPUS		64
 
-FIXTURE(blocked) {
-	struct sharers sh;
+/*
+ * A vCPU that is alone on its host CPU, and has a vLPI, sleeps in the guest: KVM does not trap its
+ * WFI. So none is alone.
+ */
+struct company {
 	struct child busy[MAX_CPUS];
-	unsigned int nr_busy;
+	unsigned int nr;
 };
 
 /* On the host CPU where it finds itself; it takes no time from any other task. */
@@ -39,21 +42,28 @@ static void be_busy(void *arg)
 
 static void this_cpu_busy(void *arg)
 {
-	FIXTURE_DATA(blocked) *self = arg;
-	struct child *c = &self->busy[self->nr_busy++];
+	struct company *company = arg;
+	struct child *c = &company->busy[company->nr++];
 	int cpu = sched_getcpu();
 
 	child_start(c, be_busy, &cpu);
 	child_wait_ready(c);
 }
 
-/*
- * A vCPU that is alone on its host CPU, and has a vLPI, sleeps in the guest: KVM does not trap its
- * WFI. So it is not alone.
- */
+static void company_leaves(struct company *company)
+{
+	while (company->nr)
+		child_kill(&company->busy[--company->nr]);
+}
+
+FIXTURE(blocked) {
+	struct sharers sh;
+	struct company company;
+};
+
 FIXTURE_SETUP(blocked)
 {
-	visit_host_cpus(this_cpu_busy, self);
+	visit_host_cpus(this_cpu_busy, &self->company);
 	sharers_new(&self->sh, "blocked", 0, 3);
 	EXPECT_SOURCES("three assigned");
 }
@@ -61,8 +71,7 @@ FIXTURE_SETUP(blocked)
 FIXTURE_TEARDOWN(blocked)
 {
 	sharers_free(&self->sh);
-	while (self->nr_busy)
-		child_kill(&self->busy[--self->nr_busy]);
+	company_leaves(&self->company);
 }
 
 static bool task_sleeps(int tid)
@@ -80,11 +89,11 @@ static bool task_sleeps(int tid)
 }
 
 /* All threads but this one are vCPUs. One that sleeps is blocked by KVM: its guest is in WFI. */
-static bool vcpus_blocked(void)
+static unsigned int vcpus_awake(void)
 {
 	DIR *dir = opendir("/proc/self/task");
+	unsigned int awake = 0;
 	struct dirent *d;
-	bool all = true;
 	int tid;
 
 	if (!dir)
@@ -92,10 +101,15 @@ static bool vcpus_blocked(void)
 	while ((d = readdir(dir))) {
 		tid = strtol(d->d_name, NULL, 10);
 		if (tid > 0 && tid != gettid())
-			all &= task_sleeps(tid);
+			awake += !task_sleeps(tid);
 	}
 	closedir(dir);
-	return all;
+	return awake;
+}
+
+static bool vcpus_blocked(void)
+{
+	return !vcpus_awake();
 }
 
 /*
@@ -215,6 +229,68 @@ VM_TEST_F(blocked, never, "H19")
 	EXPECT_EQ(bells, host_irq_count(DOORBELL));
 	guest_idle(sh->vm, 0, GUEST_IDLE_WFI);
 	EXPECT_SOURCES("afterwards");
+}
+
+#define GICD_CTLR		(GUEST_GICD + 0)
+#define GICD_CTLR_OFF		0x10	/* affinity routing alone */
+#define GICD_CTLR_ON		0x12	/* and group 1 */
+
+FIXTURE(disabled) {
+	struct sharers sh;
+	struct company company;
+};
+
+FIXTURE_SETUP(disabled)
+{
+	visit_host_cpus(this_cpu_busy, &self->company);
+	sharers_new_two_vcpus(&self->sh, "disabled", 1);
+	EXPECT_SOURCES("one assigned");
+}
+
+FIXTURE_TEARDOWN(disabled)
+{
+	sharers_free(&self->sh);
+	company_leaves(&self->company);
+}
+
+/* It comes out of KVM, and goes on where it was. */
+static void interrupt_guest(struct vm *vm)
+{
+	vm_pause(vm);
+	vm_resume(vm);
+}
+
+/*
+ * It falls asleep with its distributor off, which another vCPU then switches on. On GICv4.1 KVM has
+ * asked for a doorbell of the groups that were on when the vCPU was last loaded: none. So there a
+ * direct interrupt waits until something else wakes it, on the stock kernel as with the module.
+ */
+VM_TEST_F(disabled, is_woken_after_the_group_is_enabled, "H19")
+{
+	bool rings = !host_has_gicv4_1();
+	struct sharers *sh = &self->sh;
+	uint64_t before;
+
+	for (unsigned int n = 0; n < (rings ? 10 : 1); n++) {
+		guest_idle(sh->vm, 1, GUEST_IDLE_SPIN);
+		guest_do(sh->vm, 1, GUEST_WRITE, GICD_CTLR, 4, GICD_CTLR_OFF, 0, 0);
+		interrupt_guest(sh->vm);
+		wait_for(vcpus_awake() == 1, "vCPU 0 sleeps");
+		guest_do(sh->vm, 1, GUEST_WRITE, GICD_CTLR, 4, GICD_CTLR_ON, 0, 0);
+		before = sharers_count(sh);
+		source_fire(sh->src[0]);
+		if (!sharers_takes(sh, before)) {
+			ASSERT_FALSE(rings) {
+				TH_LOG("round %u: a direct interrupt does not wake it", n + 1);
+			}
+			note("GICv4.1: a direct interrupt does not wake it");
+			interrupt_guest(sh->vm);
+			ASSERT_TRUE(sharers_takes(sh, before)) {
+				TH_LOG("it is awake, and the interrupt is lost");
+			}
+		}
+		guest_idle(sh->vm, 1, GUEST_IDLE_WFI);
+	}
 }
 
 TEST_MAIN

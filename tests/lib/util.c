@@ -253,6 +253,20 @@ bool kernel_before(unsigned int major, unsigned int minor)
 	return its_major < major || (its_major == major && its_minor < minor);
 }
 
+bool host_has_gicv4_1(void)
+{
+	char line[512];
+	bool found = false;
+	FILE *f = fopen("/proc/interrupts", "r");
+
+	if (!f)
+		die("/proc/interrupts: %m");
+	while (fgets(line, sizeof(line), f))
+		found |= !!strstr(line, "GICv4.1-vpe");
+	fclose(f);
+	return found;
+}
+
 unsigned int env_number(const char *name, unsigned int otherwise)
 {
 	const char *s = getenv(name);

@@ -56,6 +56,8 @@ uint64_t now_ms(void);
 
 /* Is this a kernel of an older series? */
 bool kernel_before(unsigned int major, unsigned int minor);
+/* A vPE has had a doorbell of GICv4.1. */
+bool host_has_gicv4_1(void);
 
 /* A number from the environment. */
 unsigned int env_number(const char *name, unsigned int otherwise);

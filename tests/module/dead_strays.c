@@ -26,26 +26,12 @@ FIXTURE_TEARDOWN(dead_strays)
 	broker_want(self->was_loaded);
 }
 
-static bool is_gicv4_1(void)
-{
-	char line[512];
-	bool found = false;
-	FILE *f = fopen("/proc/interrupts", "r");
-
-	if (!f)
-		die("/proc/interrupts: %m");
-	while (fgets(line, sizeof(line), f))
-		found |= !!strstr(line, "GICv4.1-vpe");
-	fclose(f);
-	return found;
-}
-
 VM_TEST_F(dead_strays, are_cured_on_gicv4_1, "H39 P4")
 {
 	struct sharers *sh = &self->sh;
 	struct vlpi_broker_info info;
 
-	if (!is_gicv4_1())
+	if (!host_has_gicv4_1())
 		SKIP(return, "no GICv4.1: tests/lab/run --gic 4.1");
 	if (!kernel_before(6, 2))
 		SKIP(return, "this kernel leaves none behind");

@@ -204,8 +204,8 @@ static void check_gic(void)
 
 	if (enabled || disabled) {
 		if (v41)
-			say(WARN, "gic", "GICv4.1 is not what the tests run on: verify it with "
-			    "vlpictl verify", "GICv4.1");
+			say(WARN, "gic", "the tests have an emulated GICv4.1 only: verify this one "
+			    "with vlpictl verify", "GICv4.1");
 		else
 			say(PASS, "gic", NULL, "GICv4");
 	} else if (acpi == 2 || acpi == 3 || logged("GICv3: ") || acpi == 4) {
