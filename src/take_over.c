@@ -8,8 +8,8 @@
  * Until that is done, the gate lets the VM's host IRQs pass.
  *
  * A *stray* is a host IRQ that is forwarded to a VM and that no client has. Up to 6.1 KVM leaves
- * such host IRQs behind at each reboot of a guest that shares a vector. They are unmapped. Where the
- * VM is gone, only on GICv4.1: before that the irqchip may follow its dangling pointer to that VM.
+ * such host IRQs behind at each reboot of a guest that shares a vector. They are unmapped. Where
+ * the VM is gone, only on GICv4.1: before that the irqchip may follow its dangling pointer to it.
  *
  * The load waits for the VMs a while, and for none that is stuck: that one is taken over when it
  * can be.
