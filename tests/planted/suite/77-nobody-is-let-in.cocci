@@ -13,6 +13,6 @@
  {
  <...
 -if (free)
--	let_in(proxy->eventfd);
+-	let_in(proxy->irqfd->eventfd);
  ...>
  }
