@@ -221,15 +221,19 @@ VM_TEST_F(saved, what_is_restored_is_direct, "H43 P3")
 	EXPECT_SOURCES("restored");
 }
 
-/* As on a stock kernel: refused while a vLPI is held, and by whom does not matter. */
+/*
+ * As on a stock kernel: refused while a vLPI is held, and by whom does not matter. Not on GICv4.1,
+ * where KVM can read what is pending of a vPE.
+ */
 VM_TEST_F(saved, is_refused_while_one_is_held, "H43 P4")
 {
+	int while_held = host_has_gicv4_1() ? 0 : -EACCES;
 	struct sharers *sh = &self->sh;
 
 	vm_pause(sh->vm);
 	for (unsigned int n = 0; n < 2; n++) {
 		for (unsigned int i = 0; i < sh->nr; i++) {
-			EXPECT_EQ(-EACCES, try_save_tables(sh->vm)) {
+			EXPECT_EQ(while_held, try_save_tables(sh->vm)) {
 				TH_LOG("%u of %u are deassigned", i, sh->nr);
 			}
 			source_deassign(sh->src[i]);
