@@ -30,6 +30,11 @@
  * forwarded afterwards. So broker_del_begin() says whether the caller has to unmap it, and what
  * else happens to that slot waits for broker_del_end().
  *
+ * KVM also maps host IRQs that no irqfd has, where a vendor's kernel asks it to. Such a *foreign*
+ * mapping is not ours to give or to take. A slot that has one has no holder, and its clients wait
+ * until KVM unmaps it. The gate tells of those that come while there is a slot; a look at the route
+ * of a client finds all others.
+ *
  * Locks, all raw: the VM's -> { a slot's raise lock, irqs_lock, refused_lock }. Never two VMs'. The
  * raise lock keeps a wake-up from raising a vLPI through a host IRQ that is not mapped to it any
  * more, which would be a physical interrupt. It is kept across the ITS command, which can take
@@ -60,11 +65,12 @@
  * @queue: of them, those that wait and can be granted the slot, by place.
  * @holder: the client that was granted the slot, or NULL.
  * @mapped: the client that is forwarded to this vLPI, or NULL.
- * @nr_leaving: host IRQs that are being unmapped.
+ * @nr_leaving: host IRQs that are being unmapped; two at most.
  * @lost: the client that held the slot last, where the vLPI is owed an interrupt for that; a
  *	reference.
  * @lost_why: why it does not hold it any more.
  * @served: the broker serves the signals of its clients; read without the lock.
+ * @foreign: KVM has mapped a host IRQ here that no client has.
  * @raise_lock: raw; for @raiser. Taken once more before the slot is used for another vLPI.
  * @raiser: the holder, while the vLPI can be raised through its host IRQ.
  * @rcu: the wake-up looks at the slot without the VM's lock. One that is freed is in no tree.
@@ -86,9 +92,10 @@ struct vb_slot {
 	raw_spinlock_t raise_lock; /* a signal raises; hands change */
 	u32 vintid;
 	u32 nr_clients;
-	u16 nr_leaving;
+	u8 nr_leaving;
 	u8 lost_why;
 	bool served;
+	bool foreign;
 };
 
 /* Why a client is owed an interrupt. */
@@ -119,6 +126,7 @@ static struct {
 	atomic_t vms;
 	atomic_t slots;
 	atomic_t held;
+	atomic_t foreign;
 	atomic_t clients;
 	atomic_t waiters;
 	atomic_t reassign;
@@ -496,6 +504,16 @@ static void set_holder(struct vb_slot *slot, struct vb_client *client)
 	slot->vm->generation++;
 }
 
+static void set_foreign(struct vb_slot *slot, bool foreign)
+{
+	if (slot->foreign == foreign)
+		return;
+	atomic_add(foreign - slot->foreign, &count.foreign);
+	slot->foreign = foreign;
+	slot->vm->generation++;
+	see_to(slot);
+}
+
 /* What a slot lost is owed to it no longer: it has a holder, who raises, or the slot is gone. */
 static void lost_is_settled(struct vb_slot *slot)
 {
@@ -590,6 +608,7 @@ static void slot_leave(struct vb_client *client)
 	if (slot->lost)
 		owe(slot->lost, OWES_GRANT);
 	lost_is_settled(slot);
+	set_foreign(slot, false);
 	rb_erase(&slot->node, &vm->slots);
 	list_del(&slot->work);
 	list_add(&slot->work, &vm->spares);
@@ -690,6 +709,18 @@ static void looked(struct vb_client *client, u32 vintid, int ret)
 	client->wants = ret ? 0 : vintid;
 	client->nowhere = ret;
 	place(client);
+}
+
+/* Whether a foreign host IRQ is mapped where the route of @client leads. */
+static void looked_for_foreign(struct vb_client *client, const struct vb_step *step)
+{
+	struct vb_slot *slot = slot_of(client);
+
+	/* One may have come or gone after KVM was asked. */
+	if (step->foreigns != client->vm->foreigns)
+		look_again(client);
+	else if (slot && slot->vintid == step->vintid)
+		set_foreign(slot, step->foreign);
 }
 
 /* --- what happens to clients ----------------------------------------------------------------- */
@@ -813,6 +844,9 @@ void broker_add_producer(struct vb_client *client, u32 host_irq, const void *dev
 	atomic64_inc(&count.connects);
 	trace_connect(vm->id, 0, host_irq, VLPI_BROKER_WHY_CONNECTED, 0);
 	place(client);
+	/* KVM left it so before the module came, and it counted as foreign. */
+	if (shim_is_forwarded(host_irq))
+		look_again(client);
 	book(vm);
 	raw_spin_unlock_irqrestore(&vm->lock, flags);
 }
@@ -1070,6 +1104,7 @@ static bool next_look(struct vb_vm *vm, struct vb_step *step)
 	if (!client)
 		return false;
 	step_for(step, VB_LOOK, client);
+	step->foreigns = vm->foreigns;
 	return true;
 }
 
@@ -1126,7 +1161,7 @@ static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step
 	}
 	if (slot->nr_leaving || slot->mapped)
 		return false;
-	client = first_in_queue(slot);
+	client = slot->foreign ? NULL : first_in_queue(slot);
 	/* An irqfd that is going is not granted any more. */
 	if (client && shim_is_leaving(client)) {
 		dequeue(slot, client);
@@ -1321,7 +1356,7 @@ static void grant_done(struct vb_client *client, int ret)
 	see_to(slot);
 	if (ret == -EWOULDBLOCK)
 		return;
-	/* Its route leads elsewhere by now, and the irqchip was not asked. */
+	/* Its route leads elsewhere by now, or somebody was quicker; the irqchip was not asked. */
 	if (ret == -EREMCHG)
 		look_again(client);
 	else
@@ -1392,6 +1427,8 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
 			look_first(client);
 		else if (ret != VB_UNCHANGED && !client->removed)
 			looked(client, step->vintid, ret);
+		if (!ret && !client->removed)
+			looked_for_foreign(client, step);
 		break;
 	case VB_GRANT:
 		grant_done(client, ret);
@@ -1652,11 +1689,34 @@ static int gate_grant(struct vb_client *client, u32 vintid, const void *target,
 		*why = VLPI_BROKER_WHY_TAKEN;
 		return -EBUSY;
 	}
+	if (slot->foreign) {
+		*why = VLPI_BROKER_WHY_TAKEN;
+		return -EREMCHG;
+	}
 	client->vm->granted = true;
 	client->mapped = true;
 	client->mapped_vintid = vintid;
 	client->target = target;
 	slot->mapped = client;
+	return 0;
+}
+
+/* A foreign mapping passes where nothing is mapped, or being unmapped. The VM's lock is held. */
+static int gate_foreign(struct vb_vm *vm, u32 vintid, enum vlpi_broker_why *why)
+{
+	struct vb_slot *slot = slot_find(vm, vintid);
+
+	if (slot && (slot->holder || slot->mapped || slot->nr_leaving || slot->foreign)) {
+		*why = VLPI_BROKER_WHY_TAKEN;
+		return -EBUSY;
+	}
+	vm->foreigns++;
+	if (!slot)
+		return 0;
+	set_foreign(slot, true);
+	/* Its clients are looked at, as with any change of the guest's. */
+	atomic_set(&vm->changed, 1);
+	book(vm);
 	return 0;
 }
 
@@ -1667,20 +1727,21 @@ static int gate_grant(struct vb_client *client, u32 vintid, const void *target,
  * @host_irq: that is to be mapped.
  * @vintid: the vLPI that it is to be mapped to.
  * @target: identity of the vCPU.
- * @forwarded: the irqchip has @host_irq mapped to this very vLPI already.
+ * @ask: what KVM wants.
  * @client: out: to be given to broker_gate_done(), or NULL.
  *
  * What is granted just now passes, as long as its producer is not leaving. To map a mapped host IRQ
  * to its own vLPI is a change of vCPU (the guest's MOVI) and passes too; to another vLPI it would
- * leave the hardware on the old one. All else passes only until the VM's irqfds from before the
- * load are taken over.
+ * leave the hardware on the old one. A foreign host IRQ passes where the vLPI is free; if it is not
+ * mapped then, broker_foreign_is_gone() is to follow. All else passes only until the VM's irqfds
+ * from before the load are taken over.
  *
  * Context: any; KVM's its_lock is held, on newer kernels also its raw irq_lock.
  * Return: 0; -EBUSY where @host_irq or the vLPI is mapped otherwise, or the producer is leaving;
- *	-EREMCHG where the route led elsewhere when the arbiter looked.
+ *	-EREMCHG where the route led elsewhere when the arbiter looked, or to a vLPI that was free.
  */
 int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, const void *target,
-		bool forwarded, struct vb_client **client)
+		enum vb_ask ask, struct vb_client **client)
 {
 	enum vlpi_broker_why why = VLPI_BROKER_WHY_UNKNOWN;
 	struct vb_client *found;
@@ -1689,7 +1750,7 @@ int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, co
 
 	*client = NULL;
 	if (!vm) {
-		if (READ_ONCE(live) && !forwarded) {
+		if (READ_ONCE(live) && ask == VB_ASK_MAP) {
 			ret = -EBUSY;
 			trace_gate_refuse(0, vintid, host_irq, why, ret);
 		}
@@ -1708,9 +1769,11 @@ int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, co
 			atomic_inc(&found->busy);
 			*client = found;
 		}
-	} else if (forwarded) {
+	} else if (ask == VB_ASK_MOVE) {
 		if (found && found->mapped)
 			WRITE_ONCE(found->target, target);
+	} else if (ask == VB_ASK_FOREIGN && !found && vm->live) {
+		ret = gate_foreign(vm, vintid, &why);
 	} else if (found || vm->live) {
 		ret = -EBUSY;
 		if (found && found->going)
@@ -1836,6 +1899,32 @@ void broker_unmap_end(struct vb_client *client)
 }
 
 /**
+ * broker_foreign_is_gone - a host IRQ that no client has is not mapped any more
+ * @vm: the VM, or NULL where that has no book.
+ * @vintid: the vLPI that it was mapped to.
+ * @device: identity of its device, or NULL.
+ *
+ * Context: as broker_gate().
+ */
+void broker_foreign_is_gone(struct vb_vm *vm, u32 vintid, const void *device)
+{
+	struct vb_slot *slot;
+	unsigned long flags;
+
+	if (vm) {
+		raw_spin_lock_irqsave(&vm->lock, flags);
+		vm->foreigns++;
+		slot = slot_find(vm, vintid);
+		if (slot && slot->foreign) {
+			set_foreign(slot, false);
+			book(vm);
+		}
+		raw_spin_unlock_irqrestore(&vm->lock, flags);
+	}
+	release((unsigned long)device);
+}
+
+/**
  * broker_count_forced_unmap - the broker unmapped a host IRQ that KVM left forwarded
  * @client: of the host IRQ, or NULL where no client has it.
  * @host_irq: that was unmapped.
@@ -1875,18 +1964,19 @@ void broker_set_live(bool on)
 /**
  * broker_is_booked - has a client this host IRQ?
  * @host_irq: that is looked up.
+ * @but: a client that is not meant, or NULL.
  *
  * Context: any.
  * Return: whether one has.
  */
-bool broker_is_booked(u32 host_irq)
+bool broker_is_booked(u32 host_irq, const struct vb_client *but)
 {
-	bool booked;
+	struct vb_client *found;
 
 	rcu_read_lock();
-	booked = find_irq(host_irq);
+	found = find_irq(host_irq);
 	rcu_read_unlock();
-	return booked;
+	return found && found != but;
 }
 
 /**
@@ -1914,6 +2004,7 @@ void broker_info(struct vlpi_broker_info *info)
 	info->nr_waiters = atomic_read(&count.waiters);
 	info->nr_reassign = atomic_read(&count.reassign);
 	info->nr_dead_strays = atomic_read(&count.dead_strays);
+	info->nr_foreign = atomic_read(&count.foreign);
 	info->connects = atomic64_read(&count.connects);
 	info->grants = atomic64_read(&count.grants);
 	info->promotions = atomic64_read(&count.promotions);
@@ -1967,6 +2058,8 @@ static void client_show(struct vb_client *client, struct vlpi_broker_client *out
 		out->flags |= VLPI_BROKER_CLIENT_UNSETTLED;
 	if (slot) {
 		out->vintid = slot->vintid;
+		if (slot->foreign)
+			out->flags |= VLPI_BROKER_CLIENT_FOREIGN;
 		if (client->state == VLPI_BROKER_WAITER)
 			out->position = queue_position(slot, client);
 	}

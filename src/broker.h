@@ -34,6 +34,13 @@ enum vb_walk {
 	VB_WALK_ALL,
 };
 
+/* What KVM asks of the gate. */
+enum vb_ask {
+	VB_ASK_MAP,		/* to map a host IRQ to a vLPI */
+	VB_ASK_MOVE,		/* to map one to the vLPI that it is mapped to already */
+	VB_ASK_FOREIGN,		/* to map one that is not mapped, and that no irqfd has */
+};
+
 /**
  * struct vb_vm - the book of a virtual machine
  * @id: never used again while the module is loaded.
@@ -71,6 +78,7 @@ enum vb_walk {
  * @pinned: the VM is held, for what is left to be done when its last client has gone.
  * @credit_us: for so long grants may be made again before they have to wait; below 0 they wait.
  * @credit_ms: when @credit_us was last counted.
+ * @foreigns: changes with each foreign mapping that comes or goes.
  * @booked: how much was booked.
  * @settled: of it, how much is done; read without @lock.
  * @generation: changes with every change that a dump shows.
@@ -108,6 +116,7 @@ struct vb_vm {
 	bool pinned;
 	s64 credit_us;
 	u64 credit_ms;
+	u64 foreigns;
 	u64 booked;
 	u64 settled;
 	u64 generation;
@@ -219,10 +228,12 @@ struct vb_client {
  * enum vb_todo - what is to be done next for a VM
  * @VB_NOTHING: the VM is settled, or waits for something.
  * @VB_MORE: nothing, but there may be more to be done: ask again.
- * @VB_LOOK: follow the route of the client. Outcome: 0 and the vINTID; an errno where it leads to
- *	no LPI (-EPROTONOSUPPORT: it is no MSI); or VB_UNCHANGED.
+ * @VB_LOOK: follow the route of the client. Outcome: 0, the vINTID, and whether a foreign host IRQ
+ *	is mapped there; an errno where it leads to no LPI (-EPROTONOSUPPORT: it is no MSI); or
+ *	VB_UNCHANGED.
  * @VB_GRANT: map the host IRQ of the client to the vLPI. Outcome: 0 or an errno; -EREMCHG where the
- *	route leads elsewhere by now. What counts is what has passed the gate.
+ *	route leads elsewhere by now, or a foreign host IRQ is mapped there. What counts is what
+ *	has passed the gate.
  * @VB_REVOKE: unmap the host IRQ of the client, which can't fail.
  * @VB_AIM: KVM has unmapped the host IRQ of the client: see that it reaches a CPU.
  * @VB_RAISE: send the client's MSI: that of its route, or where @granted that of its last grant.
@@ -249,6 +260,8 @@ enum vb_todo {
  * @client: for which; broker_done() drops the reference that comes with it.
  * @host_irq: of the client at that moment.
  * @vintid: in: where the client's slot is; of VB_LOOK out: where its route leads.
+ * @foreign: VB_LOOK: out: KVM has mapped a host IRQ there that no client has.
+ * @foreigns: VB_LOOK: of the VM when the step was begun.
  * @granted: VB_RAISE: by the route of the last grant.
  * @signal: VB_RAISE: for a signal, too.
  * @prepaid: VB_GRANT: it costs no credit.
@@ -263,9 +276,11 @@ struct vb_step {
 	struct vb_client *client;
 	u32 host_irq;
 	u32 vintid;
+	bool foreign;
 	bool granted;
 	bool signal;
 	bool prepaid;
+	u64 foreigns;
 	u32 took_us;
 	bool poor;
 	bool again;
@@ -308,16 +323,17 @@ void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how);
 
 /* What KVM and the irqchip do. */
 int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, const void *target,
-		bool forwarded, struct vb_client **client);
+		enum vb_ask ask, struct vb_client **client);
 void broker_gate_done(struct vb_client *client, int ret);
 bool broker_unmap_begin(u32 host_irq, const void *task, struct vb_client **client);
 void broker_unmap_end(struct vb_client *client);
+void broker_foreign_is_gone(struct vb_vm *vm, u32 vintid, const void *device);
 void broker_count_forced_unmap(struct vb_client *client, u32 host_irq);
 void broker_count_repair(void);
 
 /* Loading, unloading, and what /dev/vlpi_broker shows. */
 void broker_set_live(bool on);
-bool broker_is_booked(u32 host_irq);
+bool broker_is_booked(u32 host_irq, const struct vb_client *but);
 void broker_count_dead_stray(void);
 void broker_info(struct vlpi_broker_info *info);
 int broker_dump(struct vb_vm *vm, struct vlpi_broker_client *buf, u32 entries, u64 *cursor,

@@ -597,14 +597,53 @@ static void correct_stale_mark(struct kvm *kvm, struct vgic_irq *irq)
 		broker_count_repair();
 }
 
+/* The host IRQ that KVM believes an LPI is mapped to, or 0. */
+static u32 mark_of(struct vgic_irq *irq)
+{
+	unsigned long flags;
+	u32 host_irq;
+
+	raw_spin_lock_irqsave(&irq->irq_lock, flags);
+	host_irq = irq->hw ? irq->host_irq : 0;
+	raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
+	return host_irq;
+}
+
 /*
- * The vLPI at the end of a route to an MSI. Returns what shim_resolve() does.
+ * Has KVM mapped a host IRQ to this LPI that no client has? Where it is the client's own, KVM left
+ * it mapped before the module came; that is taken back before anything is granted. its_lock is
+ * held.
+ */
+static bool has_foreign(struct vb_client *client, struct vgic_irq *irq)
+{
+	struct its_vlpi_map map = { .vm = &kvm_of(client)->arch.vgic.its_vm, .vintid = irq->intid };
+	u32 host_irq = mark_of(irq);
+
+	if (!host_irq || !shim_is_forwarded_to(host_irq, &map))
+		return false;
+	if (broker_is_booked(host_irq, client))
+		return false;
+	if (host_irq != READ_ONCE(client->host_irq) || !shim_is_its_irq(client, host_irq))
+		return true;
+	if (!READ_ONCE(client->mapped) && unmark(irq, host_irq)) {
+		(*real.unmap_vlpi)(host_irq);
+		broker_count_repair();
+		broker_count_forced_unmap(client, host_irq);
+	}
+	return false;
+}
+
+/*
+ * The vLPI at the end of a client's route to an MSI, and whether a foreign host IRQ is mapped
+ * there. Returns what shim_resolve() does.
  *
  * KCSAN reports vgic_its_resolve_lpi(): it reads the bit irq->hw without irq_lock, while a vCPU may
  * change another bit of that byte. That race is KVM's own; it injects its MSIs in this way too.
  */
-static int resolve(struct kvm *kvm, const struct vb_route *route, u32 *vintid)
+static int resolve(struct vb_client *client, const struct vb_route *route, u32 *vintid,
+		   bool *foreign)
 {
+	struct kvm *kvm = kvm_of(client);
 	struct vgic_irq *irq;
 	struct vgic_its *its;
 	int ret;
@@ -619,6 +658,7 @@ static int resolve(struct kvm *kvm, const struct vb_route *route, u32 *vintid)
 		*vintid = irq->intid;
 		if (COMPAT_UNSET_BY_ROUTE)
 			correct_stale_mark(kvm, irq);
+		*foreign = has_foreign(client, irq);
 	}
 	mutex_unlock(&its->its_lock);
 	/* Positive: an error code of the emulated ITS. */
@@ -629,13 +669,16 @@ static int resolve(struct kvm *kvm, const struct vb_route *route, u32 *vintid)
  * shim_resolve - which vLPI does the route of an irqfd lead to now?
  * @client: of the irqfd.
  * @vintid: INTID of the vLPI.
+ * @foreign: whether KVM has mapped a host IRQ to it that no client has.
+ *
+ * KVM may have cached the translation just before it mapped a foreign host IRQ, as before a grant.
  *
  * Context: process, from the VM's work item; tries KVM's its_lock.
  * Return: 0; -EPROTONOSUPPORT for a route that is not an MSI; -ENXIO where the guest has mapped the
  *	EventID to no LPI; -EBUSY where its ITS or the LPIs of the target are off; -EWOULDBLOCK
  *	where its_lock is taken; or KVM's errno for a doorbell of no ITS.
  */
-int shim_resolve(struct vb_client *client, u32 *vintid)
+int shim_resolve(struct vb_client *client, u32 *vintid, bool *foreign)
 {
 	struct vb_proxy *proxy = proxy_of(client);
 	struct vb_route route;
@@ -648,12 +691,37 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 	proxy->followed = true;
 	if (route.type != KVM_IRQ_ROUTING_MSI)
 		return -EPROTONOSUPPORT;
-	ret = resolve(kvm_of(client), &route, vintid);
+	ret = resolve(client, &route, vintid, foreign);
+	if (!ret && *foreign)
+		real.flush_cache(kvm_of(client));
 	proxy->followed = ret != -EWOULDBLOCK;
 	return ret;
 }
 
 /* --- KVM's belief ---------------------------------------------------------------------------- */
+
+/**
+ * shim_get_mark - which host IRQ does KVM believe an LPI is mapped to?
+ * @kvm: the VM.
+ * @vintid: the LPI.
+ *
+ * Context: any, without irq_lock. See shim_correct_kvm().
+ * Return: the host IRQ, or 0.
+ */
+u32 shim_get_mark(struct kvm *kvm, u32 vintid)
+{
+	struct vgic_dist *dist = &kvm->arch.vgic;
+	struct vgic_irq *irq;
+	unsigned long flags;
+	u32 host_irq = 0;
+
+	flags = compat_lpis_lock(dist);
+	irq = compat_find_lpi(dist, vintid);
+	if (irq)
+		host_irq = mark_of(irq);
+	compat_lpis_unlock(dist, flags);
+	return host_irq;
+}
 
 /**
  * shim_correct_kvm - clear KVM's mark of a mapping
@@ -907,14 +975,16 @@ bool shim_unmap_of_dead(u32 host_irq)
  * To be asked before the guest is halted: a guest could have itself halted for nothing without end.
  *
  * Context: process, from the VM's work item; tries KVM's its_lock.
- * Return: 0; -EREMCHG where the route leads elsewhere by now; -EUCLEAN where the host IRQ is still
- *	forwarded, to a VM that is gone; -ESTALE where its driver has freed it; -EOPNOTSUPP where
- *	KVM maps nothing for this VM, as its VMM wants; -EWOULDBLOCK.
+ * Return: 0; -EREMCHG where the route leads elsewhere by now, or a foreign host IRQ is mapped
+ *	there; -EUCLEAN where the host IRQ is still forwarded, to a VM that is gone; -ESTALE where
+ *	its driver has freed it; -EOPNOTSUPP where KVM maps nothing for this VM, as its VMM wants;
+ *	-EWOULDBLOCK.
  */
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 {
 	struct vb_proxy *proxy = proxy_of(client);
 	struct vb_route route;
+	bool foreign = false;
 	u32 vintid_now;
 	int ret;
 
@@ -928,10 +998,10 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 		return -EOPNOTSUPP;
 	if (!snapshot_route(client, &route) || route.type != KVM_IRQ_ROUTING_MSI)
 		return -EREMCHG;
-	ret = resolve(kvm_of(client), &route, &vintid_now);
+	ret = resolve(client, &route, &vintid_now, &foreign);
 	if (ret == -EWOULDBLOCK)
 		return ret;
-	if (ret || vintid_now != vintid)
+	if (ret || vintid_now != vintid || foreign)
 		return -EREMCHG;
 	proxy->granted.its = route_to_its(kvm_of(client), &route);
 	proxy->granted.devid = route.devid;

@@ -21,7 +21,7 @@ bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
 void shim_note_route(struct vb_proxy *proxy);
 void shim_note_producer(struct vb_proxy *proxy, u32 host_irq);
 const void *shim_device(u32 host_irq);
-int shim_resolve(struct vb_client *client, u32 *vintid);
+int shim_resolve(struct vb_client *client, u32 *vintid, bool *foreign);
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid);
 bool shim_unmap_of_dead(u32 host_irq);
 int shim_grant(struct vb_client *client, u32 host_irq);
@@ -39,6 +39,7 @@ bool shim_is_its_irq(struct vb_client *client, u32 host_irq);
 bool shim_is_forwarded_to(u32 host_irq, const struct its_vlpi_map *map);
 bool shim_get_vlpi(u32 host_irq, struct its_vlpi_map *map);
 struct kvm *shim_get_vm_of_doorbell(u32 host_irq);
+u32 shim_get_mark(struct kvm *kvm, u32 vintid);
 bool shim_correct_kvm(struct kvm *kvm, u32 vintid, u32 host_irq);
 int shim_unmap_for_kvm(struct kvm *kvm, struct kvm_kernel_irqfd *irqfd, u32 host_irq);
 

@@ -72,14 +72,37 @@ static bool is_ready(const struct its_vm *its_vm)
 	return its_vm->vpes && its_vm->nr_vpes && its_vm->vprop_page;
 }
 
+/* Up to 6.1 KVM would map a second one to a vLPI. Its mark is looked at, under its_lock. */
+static bool has_one(struct kvm *kvm, const struct its_vlpi_map *map)
+{
+	u32 host_irq = COMPAT_UNSET_BY_ROUTE ? shim_get_mark(kvm, map->vintid) : 0;
+
+	return host_irq && shim_is_forwarded_to(host_irq, map);
+}
+
+/* A VM with irqfds and no record was not taken over: what is mapped may be for one of those. */
+static enum vb_ask asks_for(struct kvm *kvm, bool known, int host_irq,
+			    const struct its_vlpi_map *map)
+{
+	if (shim_is_forwarded_to(host_irq, map))
+		return VB_ASK_MOVE;
+	if ((!known && !list_empty(&kvm->irqfds.items)) || broker_is_booked(host_irq, NULL) ||
+	    shim_is_forwarded(host_irq) || has_one(kvm, map))
+		return VB_ASK_MAP;
+	return VB_ASK_FOREIGN;
+}
+
 static int gate(int host_irq, struct its_vlpi_map *map)
 {
+	struct kvm *kvm = container_of(map->vm, struct kvm, arch.vgic.its_vm);
 	struct vb_client *client = NULL;
+	enum vb_ask ask;
 	struct vm *vm;
 	int ret;
 
 	hook_enter();
-	vm = vm_find(container_of(map->vm, struct kvm, arch.vgic.its_vm));
+	vm = vm_find(kvm);
+	ask = asks_for(kvm, vm, host_irq, map);
 	/* An SPI would count as forwarded, and its handler's end would not deactivate it. */
 	if (!shim_is_answered_by_its(host_irq) || !is_ready(map->vm))
 		ret = -ENODEV;
@@ -87,7 +110,7 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 		ret = broker_gate(vm ? &vm->book : NULL, current, host_irq, map->vintid,
 				  container_of(map->vpe, struct kvm_vcpu,
 					       arch.vgic_cpu.vgic_v3.its_vpe),
-				  shim_is_forwarded_to(host_irq, map), &client);
+				  ask, &client);
 	if (!ret) {
 		/* Its driver may have freed it since the grant began. */
 		if (client && !shim_is_its_irq(client, host_irq))
@@ -95,6 +118,8 @@ static int gate(int host_irq, struct its_vlpi_map *map)
 		else
 			ret = hook_real(real.map_vlpi, (*real.map_vlpi)(host_irq, map));
 		broker_gate_done(client, ret);
+		if (ret && ask == VB_ASK_FOREIGN)
+			broker_foreign_is_gone(vm ? &vm->book : NULL, map->vintid, NULL);
 	}
 	if (vm)
 		vm_put(vm);
@@ -118,6 +143,16 @@ static void correct_after(const struct its_vlpi_map *map, int host_irq)
 		broker_count_repair();
 }
 
+/* KVM has unmapped a host IRQ that no client has. Its VM is compared, not followed. */
+static void tell_foreign(const struct its_vlpi_map *map, int host_irq)
+{
+	struct vm *vm = vm_find(container_of(map->vm, struct kvm, arch.vgic.its_vm));
+
+	broker_foreign_is_gone(vm ? &vm->book : NULL, map->vintid, shim_device(host_irq));
+	if (vm)
+		vm_put(vm);
+}
+
 static compat_unmap_t watch(int host_irq)
 {
 	struct its_vlpi_map map = {};
@@ -135,6 +170,8 @@ static compat_unmap_t watch(int host_irq)
 		hook_real(real.unmap_vlpi, (*real.unmap_vlpi)(host_irq));
 	if (behind && mapped)
 		correct_after(&map, host_irq);
+	if (!client && mapped)
+		tell_foreign(&map, host_irq);
 	broker_unmap_end(client);
 	hook_leave();
 	return COMPAT_UNMAP_DONE;

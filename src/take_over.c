@@ -7,9 +7,14 @@
  * Then they are registered as if KVM had just done so. In between KVM serves them in software.
  * Until that is done, the gate lets the VM's host IRQs pass.
  *
- * A *stray* is a host IRQ that is forwarded to a VM and that no client has. Up to 6.1 KVM leaves
- * such host IRQs behind at each reboot of a guest that shares a vector. They are unmapped. Where
- * the VM is gone, only on GICv4.1: before that the irqchip may follow its dangling pointer to it.
+ * A *stray* is a host IRQ that is forwarded to a VM, that no client has, and that KVM knows nothing
+ * of. Up to 6.1 KVM leaves such host IRQs behind at each reboot of a guest that shares a vector.
+ * They are unmapped. Where the VM is gone, only on GICv4.1: before that the irqchip may follow its
+ * dangling pointer to it.
+ *
+ * What KVM has marked is not touched, be it foreign (a vendor's kernel injects interrupts of its
+ * own directly) or left behind: KVM unmaps it by that mark, at the latest with the VM. A stray has
+ * none, since an LPI has room for one mark.
  *
  * The load waits for the VMs a while, and for none that is stuck: that one is taken over when it
  * can be.
@@ -247,11 +252,13 @@ static bool looked_for_strays;
 static bool is_stray(u32 host_irq, struct its_vlpi_map *map)
 {
 	*map = (struct its_vlpi_map){};
-	return shim_get_vlpi(host_irq, map) && !broker_is_booked(host_irq);
+	return shim_get_vlpi(host_irq, map) && !broker_is_booked(host_irq, NULL);
 }
 
-static void cure(struct kvm *kvm, u32 host_irq)
+static void cure(struct kvm *kvm, u32 host_irq, const struct its_vlpi_map *map)
 {
+	if (shim_get_mark(kvm, map->vintid) == host_irq)
+		return;
 	if (shim_unmap_for_kvm(kvm, NULL, host_irq) & SHIM_REPAIRED)
 		broker_count_repair();
 	broker_count_forced_unmap(NULL, host_irq);
@@ -264,7 +271,7 @@ static void cure_strays_of(struct kvm *kvm)
 
 	for (host_irq = 0; host_irq < compat_nr_irqs(); host_irq++) {
 		if (is_stray(host_irq, &map) && map.vm == &kvm->arch.vgic.its_vm)
-			cure(kvm, host_irq);
+			cure(kvm, host_irq, &map);
 		cond_resched();
 	}
 }
@@ -298,7 +305,7 @@ static void cure_all_strays(struct vm_list *list)
 		}
 		vm = vm_find(found->kvm);
 		if (!vm || !READ_ONCE(vm->to_take))
-			cure(found->kvm, host_irq);
+			cure(found->kvm, host_irq, &map);
 		if (vm)
 			vm_put(vm);
 	}

@@ -49,6 +49,9 @@
  * @injections: interrupts that the fallback raised for @signals; signals merge before one is
  *	taken, so there are no more of these.
  * @version: version of the module, NUL-terminated.
+ * @nr_foreign: slots that have a foreign mapping now: KVM has mapped a host IRQ to the vLPI that no
+ *	irqfd has, for somebody else. They are not in @nr_held. 0 from modules that do not know it.
+ * @reserved: 0.
  */
 struct vlpi_broker_info {
 	__u32 size;
@@ -73,13 +76,16 @@ struct vlpi_broker_info {
 	__u64 signals;
 	__u64 injections;
 	char version[32];
+	__u32 nr_foreign;
+	__u32 reserved;
 };
 
 /**
  * enum vlpi_broker_state - what a client is to its slot
  * @VLPI_BROKER_IDLE: it has no producer: only user space signals the irqfd.
  * @VLPI_BROKER_HOLDER: it has the slot: its host IRQ is injected directly.
- * @VLPI_BROKER_WAITER: another client has the slot; the fallback injects for this one.
+ * @VLPI_BROKER_WAITER: another client has the slot, or a foreign mapping; the fallback injects for
+ *	this one.
  * @VLPI_BROKER_UNMAPPABLE: its host IRQ was turned down, by the hardware, KVM or the broker, with
  *	the errno in the error field; another client may have the slot.
  * @VLPI_BROKER_UNRESOLVED: the guest has no LPI behind the route now; KVM serves the irqfd.
@@ -104,6 +110,8 @@ enum vlpi_broker_state {
 #define VLPI_BROKER_CLIENT_UNSETTLED	(1U << 3)
 /* Another VM's irqfd still has its eventfd: no producer connects with this one until that goes. */
 #define VLPI_BROKER_CLIENT_SHUT_OUT	(1U << 4)
+/* Its slot has a foreign mapping: a host IRQ is mapped to its vLPI that no irqfd has. */
+#define VLPI_BROKER_CLIENT_FOREIGN	(1U << 5)
 
 /**
  * struct vlpi_broker_client - one irqfd and its host IRQ

@@ -434,7 +434,7 @@ static bool do_gate(u8 x, u8 y)
 	expected = reference_gate(host_irq, vm, vintid);
 	/* A task that grants nothing. */
 	ret = broker_gate(vm->book ? &vm->book->book : NULL, &client, host_irq, vintid, vm->target,
-			  forwarded, &client);
+			  forwarded ? VB_ASK_MOVE : VB_ASK_MAP, &client);
 	if (expected >= 0 && expected != !ret)
 		kernel_bug("P1: the gate says %d to host IRQ %u for %c%u, with no grant under way",
 			   ret, host_irq, vm->letter, vintid);
@@ -535,7 +535,7 @@ static bool do_read(u8 x, u8 y)
 	bool more = true;
 	int n;
 
-	if (broker_is_booked(any_number(y)) && !is_taken(any_number(y)))
+	if (broker_is_booked(any_number(y), NULL) && !is_taken(any_number(y)))
 		kernel_bug("host IRQ %u is booked, and nobody has it", any_number(y));
 	while (vm->book && entries && more) {
 		n = broker_dump(&vm->book->book, part, entries, &cursor, &more, &generation);

@@ -56,7 +56,7 @@ static int map(struct guest *guest, struct irqfd *irqfd)
 	int ret;
 
 	tried++;
-	ret = broker_gate(&guest->book, guest, irqfd->host_irq, irqfd->vintid, guest, false,
+	ret = broker_gate(&guest->book, guest, irqfd->host_irq, irqfd->vintid, guest, VB_ASK_MAP,
 			  &client);
 	if (ret)
 		return ret;

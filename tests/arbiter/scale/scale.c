@@ -139,7 +139,7 @@ static void producers(void)
 
 	begin();
 	for (i = 0; i < TIMES; i++)
-		broker_gate(&guest->book, NULL, 3 * MAX_HOST_IRQS + i, LPI, NULL, false, &client);
+		broker_gate(&guest->book, NULL, 3 * MAX_HOST_IRQS + i, LPI, NULL, VB_ASK_MAP, &client);
 	end("gate", TIMES);
 	begin();
 	for (i = 0; i < TIMES; i++)

@@ -210,7 +210,7 @@ static void gate_is_asked(void)
 	struct vb_client *client;
 
 	irqs_save();
-	broker_gate(&guest->book, NULL, 3 * MAX_HOST_IRQS, LPI, NULL, false, &client);
+	broker_gate(&guest->book, NULL, 3 * MAX_HOST_IRQS, LPI, NULL, VB_ASK_MAP, &client);
 	irqs_restore(0);
 }
 

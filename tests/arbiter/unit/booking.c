@@ -54,7 +54,7 @@ static void is_refused(void)
 {
 	struct vb_client *client;
 
-	EXPECT_EQ(broker_gate(&a->book->book, &one, 20, LPI, a->target, false, &client),
+	EXPECT_EQ(broker_gate(&a->book->book, &one, 20, LPI, a->target, VB_ASK_MAP, &client),
 		  -EBUSY);
 }
 

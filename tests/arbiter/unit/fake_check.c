@@ -90,7 +90,7 @@ static void check_forwarded(u32 host_irq)
 	struct fake_lpi *lpi = lpi_of(irq->vm, irq->vintid);
 	struct fake_irqfd *irqfd, *owner = NULL;
 
-	if (!broker_is_booked(host_irq))
+	if (!broker_is_booked(host_irq, NULL))
 		kernel_bug("P4: host IRQ %u is forwarded, and not in the book", host_irq);
 	for_each_irqfd(irqfd)
 		if (irqfd->vm == irq->vm && irqfd->host_irq == host_irq &&
@@ -180,7 +180,7 @@ static void check_edge(struct fake_irqfd *irqfd)
 static void check_totals(struct dump *dump)
 {
 	unsigned int vms = 0, clients = 0, waiters = 0, held = 0, slots = 0, reassign = 0;
-	unsigned int forwarded = 0, there = 0, expected;
+	unsigned int forwarded = 0, foreign = 0, there = 0, expected;
 	struct vlpi_broker_info now = info();
 	struct fake_irqfd *irqfd;
 	struct dump *end;
@@ -199,6 +199,7 @@ static void check_totals(struct dump *dump)
 			for (j = 0; j < i && entries[j].vintid != entries[i].vintid; j++)
 				;
 			slots += entries[i].vintid && i == j;
+			foreign += entries[i].flags & VLPI_BROKER_CLIENT_FOREIGN && i == j;
 		}
 	}
 	for (irq = 0; irq < NR_IRQS; irq++)
@@ -208,9 +209,9 @@ static void check_totals(struct dump *dump)
 	if (now.nr_vms != vms || now.nr_clients != clients || clients != there)
 		kernel_bug("%u VMs, %u clients, %u irqfds, but %u and %u in the totals", vms,
 			   clients, there, now.nr_vms, now.nr_clients);
-	if (now.nr_slots != slots || now.nr_held != held)
-		kernel_bug("%u slots, %u holders, but %u and %u in the totals", slots, held,
-			   now.nr_slots, now.nr_held);
+	if (now.nr_slots != slots || now.nr_held != held || now.nr_foreign != foreign)
+		kernel_bug("%u slots, %u holders, %u foreign, but %u, %u and %u in the totals",
+			   slots, held, foreign, now.nr_slots, now.nr_held, now.nr_foreign);
 	if (now.nr_waiters != waiters || now.nr_reassign != reassign)
 		kernel_bug("%u waiters, %u to be reassigned, but %u and %u in the totals", waiters,
 			   reassign, now.nr_waiters, now.nr_reassign);
@@ -290,6 +291,17 @@ static bool is_mappable(struct fake_irqfd *irqfd)
 	       !irqchip_refuses(irqfd->host_irq, irqfd->vm) && !is_doubled(irqfd);
 }
 
+static bool has_foreign(struct fake_vm *vm, u32 vintid)
+{
+	u32 i;
+
+	for (i = 0; i < NR_IRQS; i++)
+		if (host.irq[i].forwarded && host.irq[i].stray && host.irq[i].vm == vm &&
+		    host.irq[i].vintid == vintid)
+			return true;
+	return false;
+}
+
 static void check_settled(struct fake_irqfd *irqfd, struct vlpi_broker_client entry)
 {
 	u32 vintid = leads_to(irqfd);
@@ -317,6 +329,12 @@ static void check_settled(struct fake_irqfd *irqfd, struct vlpi_broker_client en
 	if ((entry.state == VLPI_BROKER_HOLDER) != irqfd->client.mapped)
 		kernel_bug("client %llu is %smapped, and %s", entry.id,
 			   irqfd->client.mapped ? "" : "not ", name_of_state(entry.state));
+	if (has_foreign(irqfd->vm, vintid) != !!(entry.flags & VLPI_BROKER_CLIENT_FOREIGN))
+		kernel_bug("client %llu is said to share %c%u with %s foreign mapping", entry.id,
+			   irqfd->vm->letter, vintid,
+			   entry.flags & VLPI_BROKER_CLIENT_FOREIGN ? "a" : "no");
+	if (has_foreign(irqfd->vm, vintid))
+		return;
 	if (entry.state == VLPI_BROKER_WAITER && !holder_of(irqfd->vm, vintid))
 		kernel_bug("P3: client %llu waits for %c%u, which nobody has", entry.id,
 			   irqfd->vm->letter, vintid);
@@ -361,11 +379,12 @@ void fake_end(void)
 			kernel_bug("host IRQ %u is forwarded when all are gone", i);
 		if (host.irq[i].to_be_aimed)
 			kernel_bug("host IRQ %u was unmapped, and may be aimed at no CPU", i);
-		if (broker_is_booked(i))
+		if (broker_is_booked(i, NULL))
 			kernel_bug("host IRQ %u is booked when all are gone", i);
 	}
 	now = info();
-	if (now.nr_vms || now.nr_slots || now.nr_held || now.nr_clients || now.nr_waiters)
+	if (now.nr_vms || now.nr_slots || now.nr_held || now.nr_clients || now.nr_waiters ||
+	    now.nr_foreign)
 		kernel_bug("%u VMs, %u slots, %u clients are left when all are gone", now.nr_vms,
 			   now.nr_slots, now.nr_clients);
 	if (host.nr_books || host.nr_proxies)

@@ -86,7 +86,7 @@ struct fake_irq {
 	const void *target;
 	bool fired;			/* and no CPU has taken it yet; a DISCARD drops that too */
 	bool to_be_aimed;		/* unmapped; its CPU may be offline */
-	bool stray;			/* forwarded before the module was loaded */
+	bool stray;			/* forwarded before the module was loaded, or foreign */
 	int refuse;			/* errno with which the irqchip turns it down */
 };
 
@@ -199,6 +199,9 @@ void guest_moves(struct fake_vm *vm, u32 vintid);	/* to another vPE */
 void guest_takes(struct fake_vm *vm, u32 vintid);	/* the edges that are pending */
 void its_on(struct fake_vm *vm, bool on);
 void kvm_unmaps(u32 host_irq);			/* by itself; it is forwarded */
+/* Somebody else has KVM forward a host IRQ to the LPI of an event, and take it back. */
+int foreign_maps(struct fake_vm *vm, int event, u32 host_irq);
+void foreign_unmaps(u32 host_irq);
 void get_stuck(struct fake_vm *vm, bool on);
 bool its_lock_is_free(struct fake_vm *vm);
 void vm_is_told(struct fake_vm *vm);		/* that its tables may have changed */

@@ -193,12 +193,16 @@ int gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
 {
 	struct fake_irq *irq = &host.irq[host_irq];
 	struct vb_client *client = NULL;
+	enum vb_ask ask = VB_ASK_MAP;
 	int ret;
 
 	at(BEFORE_GATE);
+	if (irq->forwarded && irq->vm == vm && irq->vintid == vintid)
+		ask = VB_ASK_MOVE;
+	else if (irq->stray)
+		ask = VB_ASK_FOREIGN;
 	ret = broker_gate(vm->book ? &vm->book->book : NULL, current_task(), host_irq, vintid,
-			  vm->target,
-			  irq->forwarded && irq->vm == vm && irq->vintid == vintid, &client);
+			  vm->target, ask, &client);
 	if (ret)
 		return ret;
 	/* Where the irqchip turns it down just when its producer leaves, one more is no harm. */
@@ -206,6 +210,8 @@ int gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
 	at(PAST_GATE);
 	ret = irqchip_map(host_irq, vm, vintid);
 	broker_gate_done(client, ret);
+	if (ret && ask == VB_ASK_FOREIGN)
+		broker_foreign_is_gone(vm->book ? &vm->book->book : NULL, vintid, NULL);
 	at(MAPPED);
 	return ret;
 }
@@ -229,6 +235,15 @@ static void its_unmap_vlpi(u32 host_irq)
 	at(UNMAPPED);
 	if (behind)
 		kvm_believes(lpi, 0);
+	if (!client)
+		broker_foreign_is_gone(vm->book ? &vm->book->book : NULL,
+				       host.irq[host_irq].vintid, device_of(host_irq));
+	if (host.irq[host_irq].stray) {
+		host.irq[host_irq].stray = false;
+		host.irq[host_irq].to_be_aimed = false;
+		lpi->raise_due = false;
+		vm->raises_allowed--;
+	}
 	broker_unmap_end(client);
 }
 
@@ -319,6 +334,28 @@ void kvm_dels(struct fake_vm *vm, u32 host_irq)
 	raw_spin_unlock_irqrestore(&vm->irq_lock, flags);
 }
 
+/* It counts for nobody, and nobody is owed a raise for it. */
+int foreign_maps(struct fake_vm *vm, int event, u32 host_irq)
+{
+	struct fake_irq *irq = &host.irq[host_irq];
+	int ret;
+
+	irq->stray = true;
+	ret = kvm_adds(vm, event, host_irq);
+	irq->stray = irq->forwarded;
+	if (irq->forwarded) {
+		lpi_of(vm, irq->vintid)->raise_due = false;
+		vm->raises_allowed--;
+		host.maps--;
+	}
+	return ret;
+}
+
+void foreign_unmaps(u32 host_irq)
+{
+	kvm_dels(host.irq[host_irq].vm, host_irq);
+}
+
 void kvm_discards(struct fake_vm *vm, int event)
 {
 	struct fake_lpi *lpi;
@@ -389,7 +426,25 @@ bool shim_route_changed(struct vb_client *client)
 	return !shim_is_leaving(client) && irqfd_of(client)->event != irqfd_of(client)->seen_event;
 }
 
-int shim_resolve(struct vb_client *client, u32 *vintid)
+/* Has KVM mapped a host IRQ there that no client has? The client's own is unmapped. */
+static bool has_foreign(struct vb_client *client, u32 vintid)
+{
+	struct fake_vm *vm = irqfd_of(client)->vm;
+	struct fake_lpi *lpi = lpi_of(vm, vintid);
+
+	/* The real one waits until it is over: KVM unmaps. */
+	if (vm->irq_lock.lock.held_by || !lpi->hw || !host.irq[lpi->host_irq].forwarded)
+		return false;
+	if (broker_is_booked(lpi->host_irq, client))
+		return false;
+	if (lpi->host_irq != client->host_irq)
+		return true;
+	if (!client->mapped)
+		kvm_dels(vm, lpi->host_irq);
+	return false;
+}
+
+int shim_resolve(struct vb_client *client, u32 *vintid, bool *foreign)
 {
 	struct fake_irqfd *irqfd = irqfd_of(client);
 	int ret;
@@ -406,6 +461,8 @@ int shim_resolve(struct vb_client *client, u32 *vintid)
 		return -EWOULDBLOCK;
 	}
 	ret = kvm_resolve(irqfd->vm, irqfd->event, vintid);
+	if (!ret)
+		*foreign = has_foreign(client, *vintid);
 	its_unlock(irqfd->vm);
 	return ret;
 }
@@ -424,6 +481,8 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 	if (!its_trylock(irqfd->vm))
 		return -EWOULDBLOCK;
 	ret = kvm_resolve(irqfd->vm, irqfd->granted_event, &vintid_now);
+	if (!ret && has_foreign(client, vintid_now))
+		ret = -EREMCHG;
 	its_unlock(irqfd->vm);
 	return ret || vintid_now != vintid ? -EREMCHG : 0;
 }

@@ -32,7 +32,7 @@ void kvm_injects(struct fake_irqfd *irqfd);
 void kvm_discards(struct fake_vm *vm, int event);
 void forget_edges(struct fake_vm *vm);		/* that lead elsewhere by now */
 
-int shim_resolve(struct vb_client *client, u32 *vintid);
+int shim_resolve(struct vb_client *client, u32 *vintid, bool *foreign);
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid);
 int shim_grant(struct vb_client *client, u32 host_irq);
 bool shim_revoke_would_wait(struct vb_client *client);

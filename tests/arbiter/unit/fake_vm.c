@@ -142,7 +142,7 @@ static int do_step(struct fake_vm *vm, struct vb_step *step)
 {
 	switch (step->todo) {
 	case VB_LOOK:
-		return shim_resolve(step->client, &step->vintid);
+		return shim_resolve(step->client, &step->vintid, &step->foreign);
 	case VB_GRANT:
 		return do_grant(vm, step);
 	case VB_REVOKE:

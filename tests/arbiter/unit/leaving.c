@@ -424,7 +424,7 @@ TEST(gate_finds_a_number_while_another_moves)
 	while_reader_walks = it_gets_another_number;
 	/* Not taken over yet, so that only what is booked is refused. */
 	x->book->book.live = false;
-	EXPECT_EQ(broker_gate(&a->book->book, &x, 3, LPI + 1, a->target, false, &client), -EBUSY);
+	EXPECT_EQ(broker_gate(&a->book->book, &x, 3, LPI + 1, a->target, VB_ASK_MAP, &client), -EBUSY);
 	x->book->book.live = true;
 	EXPECT_EQ(going->host_irq, 7);
 	fake_end();

@@ -25,7 +25,8 @@ static int asks(u32 host_irq, struct fake_vm *vm, u32 vintid)
 	int ret;
 
 	ret = broker_gate(vm->book ? &vm->book->book : NULL, &irq, host_irq, vintid, vm->target,
-			  irq->forwarded && irq->vm == vm && irq->vintid == vintid, &client);
+			  irq->forwarded && irq->vm == vm && irq->vintid == vintid ?
+			  VB_ASK_MOVE : VB_ASK_MAP, &client);
 	/* A client is named for a grant only. */
 	EXPECT(!client);
 	broker_gate_done(client, ret);
@@ -323,7 +324,7 @@ TEST(a_move_that_is_turned_down_changes_nothing)
 	x = source(a, 0, 1);
 	y = source(a, 0, 2);
 	settle();
-	EXPECT_EQ(broker_gate(&a->book->book, &x, 1, LPI, a->target, true, &client), 0);
+	EXPECT_EQ(broker_gate(&a->book->book, &x, 1, LPI, a->target, VB_ASK_MOVE, &client), 0);
 	broker_gate_done(client, -ENOMEM);
 	HOLDS(x);
 	EXPECT_EQ(asks(2, a, LPI), -EBUSY);
@@ -405,10 +406,10 @@ TEST(host_irq_booked_twice_is_unmappable)
 	settle();
 	EXPECT_DID("");
 	HOLDS(x);
-	EXPECT(broker_is_booked(1));
+	EXPECT(broker_is_booked(1, NULL));
 	deassign(x);
 	EXPECT_DID("unmap 1");
-	EXPECT(!broker_is_booked(1));
+	EXPECT(!broker_is_booked(1, NULL));
 	settle();
 	EXPECT_DID("raise A8192");
 	fake_end();
@@ -430,7 +431,7 @@ TEST(host_irq_booked_twice_is_the_seconds_when_the_first_leaves)
 	HOLDS(y);
 	EXPECT(is_served(y));
 	deassign(y);
-	EXPECT(!broker_is_booked(1));
+	EXPECT(!broker_is_booked(1, NULL));
 	/* The number is free for the next. */
 	x = source(b, 0, 1);
 	settle();

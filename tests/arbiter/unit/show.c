@@ -408,7 +408,7 @@ TEST(tracepoints_tell_what_happens)
 	broker_count_signal(&y->client);
 	broker_count_injection(&y->client, VLPI_BROKER_WHY_THREAD);
 	EXPECT_STR(fake_traced(), "fallback_signal fallback_inject");
-	broker_gate(&a->book->book, &x, 2, LPI, a->target, false, &client);
+	broker_gate(&a->book->book, &x, 2, LPI, a->target, VB_ASK_MAP, &client);
 	EXPECT_STR(fake_traced(), "gate_refuse");
 	host.revoke_does_nothing = true;
 	del_producer(x);

@@ -7,7 +7,7 @@
 // Says: on vCPU 1
 
 @@
-expression E1, E2;
+expression E1;
 statement S1, S2, S3;
 @@
  broker_gate(...)
@@ -15,10 +15,10 @@ statement S1, S2, S3;
  <...
  if (E1)
  	S1
--else if (forwarded)
+-else if (ask == VB_ASK_MOVE)
 +else if (false)
  	S2
- else if (E2)
+ else
  	S3
  ...>
  }
