@@ -44,7 +44,7 @@ static const struct column columns[] = {
 	[COL_INJECTIONS] = { "INJECTIONS", COL_NUMBER, false, "MSIs injected for them",
 			     .wide = true },
 	[COL_ERROR] = { "ERROR", COL_TEXT, false, "why it is unmappable or unresolved" },
-	[COL_NOTE] = { "NOTE", COL_TEXT, false, "reassign, shut-out, unsettled, not-forwarded, still-forwarded" },
+	[COL_NOTE] = { "NOTE", COL_TEXT, false, "reassign, shut-out, foreign, unsettled, not-forwarded, still-forwarded" },
 	[COL_ID] = { "ID", COL_NUMBER, true, "the broker's id of the client, never used again" },
 	[COL_FALLBACK] = { "FALLBACK", COL_TEXT, true, "who injects while it waits: thread (work item) or inline" },
 	[COL_NAME] = { "NAME", COL_TEXT, true, "KVM's debugfs name of the VM" },
@@ -54,19 +54,21 @@ static const struct column columns[] = {
 
 static bool put_note(char *out, size_t len, const struct vlpi_broker_client *c)
 {
-	const char *first = "", *odd = "";
+	const char *first = "", *foreign = "", *odd = "";
 
 	if (c->flags & VLPI_BROKER_CLIENT_REASSIGN)
 		first = "reassign";
 	else if (c->flags & VLPI_BROKER_CLIENT_SHUT_OUT)
 		first = "shut-out";
+	if (c->flags & VLPI_BROKER_CLIENT_FOREIGN)
+		foreign = *first ? ",foreign" : "foreign";
 
 	if (c->flags & VLPI_BROKER_CLIENT_UNSETTLED)
 		odd = "unsettled";
 	else if (client_mismatch(c))
 		odd = c->state == VLPI_BROKER_HOLDER ? "not-forwarded" : "still-forwarded";
 
-	snprintf(out, len, "%s%s%s", first, *first && *odd ? "," : "", odd);
+	snprintf(out, len, "%s%s%s%s", first, foreign, (*first || *foreign) && *odd ? "," : "", odd);
 	return *out;
 }
 

@@ -66,6 +66,8 @@ static void put_module(FILE *to, const struct vlpi_broker_info *info)
 	put_gauge(to, "vms", "VMs that have at least one client", info->nr_vms);
 	put_gauge(to, "vlpis", "vLPIs that have at least one client", info->nr_slots);
 	put_gauge(to, "vlpis_held", "vLPIs that are injected directly", info->nr_held);
+	put_gauge(to, "vlpis_foreign", "vLPIs to which KVM has mapped a host IRQ that no irqfd has",
+		  info->nr_foreign);
 	put_gauge(to, "clients", "Irqfds, whatever their state", info->nr_clients);
 	put_gauge(to, "waiters", "Clients that wait for a vLPI and are served in software",
 		  info->nr_waiters);

@@ -103,10 +103,11 @@ static void preface(enum output_mode mode)
 	text_escape(version, info->version, sizeof(info->version));
 	printf("\nmodule:     vlpi_broker %s, ABI %" PRIu32 "\n", version, info->abi_version);
 	printf("now:        VMs %" PRIu32 ", vLPIs %" PRIu32 " (held directly %" PRIu32
-	       "), clients %" PRIu32 " (waiters %" PRIu32 "),\n"
-	       "            to reassign %" PRIu32 ", strays of dead VMs %" PRIu32 "\n",
-	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_clients, info->nr_waiters,
-	       info->nr_reassign, info->nr_dead_strays);
+	       ", foreign %" PRIu32 "),\n"
+	       "            clients %" PRIu32 " (waiters %" PRIu32 "), to reassign %" PRIu32
+	       ", strays of dead VMs %" PRIu32 "\n",
+	       info->nr_vms, info->nr_slots, info->nr_held, info->nr_foreign, info->nr_clients,
+	       info->nr_waiters, info->nr_reassign, info->nr_dead_strays);
 	print_totals(info);
 	if (v->nr_vms)
 		putchar('\n');
@@ -151,6 +152,7 @@ static void members(struct json *j)
 	json_number(j, "waiters", info->nr_waiters);
 	json_number(j, "reassign", info->nr_reassign);
 	json_number(j, "dead_strays", info->nr_dead_strays);
+	json_number(j, "foreign", info->nr_foreign);
 	json_close(j, '}');
 
 	json_open(j, "totals", '{');

@@ -42,6 +42,7 @@ static void add_slot(uint64_t sum[NR_SUMS], uint64_t count[NR_ATT],
 		     const struct vlpi_broker_client *c, size_t nr)
 {
 	uint64_t held = 0, waiters = 0, forwarded = 0;
+	bool foreign = c->flags & VLPI_BROKER_CLIENT_FOREIGN;
 
 	for (size_t i = 0; i < nr; i++, c++) {
 		held += c->state == VLPI_BROKER_HOLDER;
@@ -61,8 +62,8 @@ static void add_slot(uint64_t sum[NR_SUMS], uint64_t count[NR_ATT],
 	if (!c[-1].vintid)
 		return;
 	sum[SUM_SLOTS]++;
-	count[ATT_DOUBLE_MAP] += forwarded > 1;
-	count[ATT_NO_HOLDER] += waiters && !held;
+	count[ATT_DOUBLE_MAP] += forwarded + foreign > 1;
+	count[ATT_NO_HOLDER] += waiters && !held && !foreign;
 }
 
 static int add_up(struct verdict *v)
@@ -121,6 +122,10 @@ void verdict_summary(const struct verdict *v, char *out, size_t len)
 
 	if (!info->nr_clients)
 		snprintf(out, len, "loaded, no client yet");
+	else if (info->nr_foreign)
+		snprintf(out, len, "%" PRIu32 " of %" PRIu32 " vLPIs injected directly, %" PRIu32
+			 " foreign, %" PRIu32 " waiters served in software", info->nr_held,
+			 info->nr_slots, info->nr_foreign, info->nr_waiters);
 	else
 		snprintf(out, len, "%" PRIu32 " of %" PRIu32 " vLPIs injected directly, %" PRIu32
 			 " waiters served in software", info->nr_held, info->nr_slots,

@@ -110,6 +110,24 @@ static void warning(void)
 	add(2, 8201, VLPI_BROKER_UNMAPPABLE, 0)->error = ENOSPC;
 }
 
+/* Of two vLPIs, and not of a third. */
+static void foreign(void)
+{
+	struct vlpi_broker_client *c;
+
+	two_vms();
+	add(2, 8201, VLPI_BROKER_WAITER, 1)->flags |= VLPI_BROKER_CLIENT_FOREIGN;
+	c = add(2, 8202, VLPI_BROKER_IDLE, 0);
+	c->host_irq = 0;
+	c->flags |= VLPI_BROKER_CLIENT_FOREIGN | VLPI_BROKER_CLIENT_UNSETTLED;
+	info.nr_slots = 6;
+	info.nr_waiters = 4;
+	info.nr_foreign = 2;
+	/* The holder of VM 1's first. */
+	if (fake("foreign-twice"))
+		clients[4].flags |= VLPI_BROKER_CLIENT_FOREIGN;
+}
+
 /* A waiter is still forwarded; another vLPI has no holder. */
 static void changes_hands(void)
 {
@@ -188,6 +206,8 @@ int device_open(void)
 		attention();
 	else if (fake("warning"))
 		warning();
+	else if (fake("foreign") || fake("foreign-twice"))
+		foreign();
 	else if (fake("passing") || fake("stays"))
 		changes_hands();
 	else if (fake("garbage"))

@@ -28,7 +28,7 @@ parse_metrics() {
 	tap $ok "metrics: prometheus_client runs"
 	[ $ok = 0 ] || sed 's/^/# /' "$tmp/py"
 	for format in openmetrics prometheus; do
-		for f in two-vms attention empty garbage enoent fuzz:1 fuzz:2 fuzz:3 fuzz:4; do
+		for f in two-vms attention foreign empty garbage enoent fuzz:1 fuzz:2 fuzz:3 fuzz:4; do
 			[ -s "$tmp/metrics/$f.$format.samples" ] && [ ! -e "$tmp/metrics/$f.$format.error" ]
 			ok=$?
 			tap $ok "metrics: $f is $format to prometheus_client"
@@ -40,6 +40,7 @@ parse_metrics() {
 			'gauge vlpi_broker_attention problem=no-holder,severity=critical 0' \
 			'gauge vlpi_broker_vm_waiters comm=qemu-system-aar,name=1001-14,pid=1001,vm=1 2' \
 			'gauge vlpi_broker_vm_vlpis_held comm=qemu-system-aar,name=1002-9,pid=1002,vm=2 1'
+		has foreign.$format 'gauge vlpi_broker_vlpis_held - 3' 'gauge vlpi_broker_vlpis_foreign - 2'
 		has attention.$format 'gauge vlpi_broker_attention problem=double-map,severity=critical 1' \
 			'gauge vlpi_broker_attention problem=dead-strays,severity=critical 3' \
 			'gauge vlpi_broker_attention problem=unmappable,severity=warning 3'
@@ -55,7 +56,7 @@ part_metrics() {
 	rm -rf "$tmp/metrics"
 	mkdir "$tmp/metrics"
 	for format in openmetrics prometheus; do
-		for f in two-vms attention empty garbage enoent fuzz:1 fuzz:2 fuzz:3 fuzz:4; do
+		for f in two-vms attention foreign empty garbage enoent fuzz:1 fuzz:2 fuzz:3 fuzz:4; do
 			v $f metrics --format $format
 			expect "metrics: $f, $format" 0 err -
 			printable "metrics: $f, $format: printable"

@@ -155,7 +155,7 @@ suite() {
 	json "status --json: format, numbers as numbers" \
 		'd["format"] == 1 and d["verdict"] == "ok" and d["attention"] == [] and d["now"]["held"] == 3 and d["totals"]["signals"] == 400 and d["consistent"] is True and d["vms"][0]["waiters"] == 2 and d["module"]["abi"] == 2'
 	json "status --json: these members, in this order" \
-		'list(d) == "format command verdict attention module now totals generation consistent vms".split() and list(d["now"]) == "vms slots held clients waiters reassign dead_strays".split() and list(d["totals"]) == "connects grants promotions revokes grant_failures gate_refusals unmaps_behind forced_unmaps repairs signals injections".split() and list(d["vms"][0]) == "vm pid name comm slots held waiters signals injections".split()'
+		'list(d) == "format command verdict attention module now totals generation consistent vms".split() and list(d["now"]) == "vms slots held clients waiters reassign dead_strays foreign".split() and list(d["totals"]) == "connects grants promotions revokes grant_failures gate_refusals unmaps_behind forced_unmaps repairs signals injections".split() and list(d["vms"][0]) == "vm pid name comm slots held waiters signals injections".split()'
 	v empty
 	expect "no client: ok" 0 out '^ok: loaded, no client yet'
 	v empty -J
@@ -207,6 +207,19 @@ suite() {
 		state-99 66 no 36 8 - -
 		idle - no 37 8 - shut-out
 	END
+	v foreign status
+	expect "a foreign mapping is no problem" 0 out '^ok: 3 of 6 vLPIs injected directly, 2 foreign, 4 waiters '
+	expect "vLPIs with one are counted" 0 out '^now: .*(held directly 3, foreign 2)'
+	v foreign dump --vm 2 -r -n -o vintid,state,pos,note
+	same "dump of vLPIs that have one" <<-'END'
+		8192 holder 0 -
+		8192 waiter 1 -
+		8200 idle - -
+		8201 waiter 1 foreign
+		8202 idle - foreign,unsettled
+	END
+	v foreign-twice status
+	expect "one beside a holder is two" 0 out '^attention: vLPIs with more than one host IRQ .*: 1; '
 	v attention dump --vintid 0x2001 -r -n -o VM,POS,FWD,NOTE
 	same "dump --vintid (hex), a forwarded waiter is noted" <<-'END'
 		1 0 yes -
