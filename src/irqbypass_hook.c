@@ -83,6 +83,7 @@ static void proxy_del_producer(struct irq_bypass_consumer *cons, struct irq_bypa
 		shim_aim(host_irq);
 	}
 	broker_del_end(client);
+	shim_forget_producer(proxy);
 }
 
 /* Of their very size, as there may be a million. */

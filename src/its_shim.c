@@ -355,18 +355,34 @@ void shim_aim(u32 host_irq)
  * @proxy: of the irqfd.
  * @host_irq: of its producer.
  *
+ * Its descriptor stays in memory until shim_forget_producer(), also where the driver frees it
+ * before.
+ *
  * Context: any.
  */
 void shim_note_producer(struct vb_proxy *proxy, u32 host_irq)
 {
-	const struct irq_data *data;
+	struct irq_data *data;
 
 	rcu_read_lock();
 	data = irq_get_irq_data(host_irq);
-	proxy->irq_data = data;
-	proxy->domain = data ? data->domain : NULL;
-	proxy->hwirq = data ? data->hwirq : 0;
+	WRITE_ONCE(proxy->desc, data ? irq_data_to_desc(data) : NULL);
+	if (proxy->desc)
+		kobject_get(&proxy->desc->kobj);
 	rcu_read_unlock();
+}
+
+/**
+ * shim_forget_producer - undo shim_note_producer()
+ * @proxy: of an irqfd whose producer has left: nothing is raised through its host IRQ any more.
+ *
+ * Context: process; may sleep.
+ */
+void shim_forget_producer(struct vb_proxy *proxy)
+{
+	if (proxy->desc)
+		kobject_put(&proxy->desc->kobj);
+	WRITE_ONCE(proxy->desc, NULL);
 }
 
 /**
@@ -374,23 +390,20 @@ void shim_note_producer(struct vb_proxy *proxy, u32 host_irq)
  * @client: with a producer.
  * @host_irq: of it.
  *
- * Its driver may have freed it before the producer leaves, and another may have its number now, and
- * its descriptor's memory. But domain and hwirq name a device and a vector of it: a device has an
- * MSI domain of its own as long as it is there, or, up to 6.10, hwirq has its PCI address.
+ * Its driver may have freed it before the producer leaves, and another may have its number now. That
+ * has a descriptor of its own, since this one's memory is still in use.
  *
  * Context: any.
  * Return: whether it is.
  */
 bool shim_is_its_irq(struct vb_client *client, u32 host_irq)
 {
-	struct vb_proxy *proxy = proxy_of(client);
-	const struct irq_data *data;
+	struct irq_data *data;
 	bool same;
 
 	rcu_read_lock();
 	data = irq_get_irq_data(host_irq);
-	same = data && data == proxy->irq_data && data->domain == proxy->domain &&
-	       data->hwirq == proxy->hwirq;
+	same = data && irq_data_to_desc(data) == READ_ONCE(proxy_of(client)->desc);
 	rcu_read_unlock();
 	return same;
 }
@@ -1129,6 +1142,18 @@ int shim_raise(struct vb_client *client, bool granted)
 	return 0;
 }
 
+/* Whether the first chip of the hierarchy that can has made an interrupt pending. */
+static bool set_pending(struct irq_data *data)
+{
+	for (; data; data = data->parent_data) {
+		struct irq_chip *chip = irq_data_get_irq_chip(data);
+
+		if (chip && chip->irq_set_irqchip_state)
+			return !chip->irq_set_irqchip_state(data, IRQCHIP_STATE_PENDING, true);
+	}
+	return false;
+}
+
 /**
  * shim_raise_through - raise the vLPI that a host IRQ is mapped to
  * @holder: of the host IRQ; what keeps it mapped is the slot's raise lock.
@@ -1136,17 +1161,24 @@ int shim_raise(struct vb_client *client, bool granted)
  * The ITS sends the vLPI also when the guest has its ITS or its LPIs off, and firmware that takes
  * an LPI it did not ask for can hang. So both are looked at first, as KVM does.
  *
- * Context: any; a raw lock is held across an ITS command.
+ * This is irq_set_irqchip_state() by the descriptor, since to look that up by its number takes as
+ * long as all else here, twice where it is also asked whether it is forwarded. One that its driver
+ * has freed has no chip that could.
+ *
+ * Context: any, with interrupts off; a raw lock is held across an ITS command.
  * Return: whether it was raised.
  */
 bool shim_raise_through(struct vb_client *holder)
 {
 	const struct kvm_vcpu *target = READ_ONCE(holder->target);
 	struct vb_proxy *proxy = proxy_of(holder);
-	u32 host_irq = READ_ONCE(holder->host_irq);
+	struct irq_desc *desc = proxy->desc;
+	bool done;
 
-	if (!READ_ONCE(proxy->granted.its->enabled) || !compat_lpis_enabled(target) ||
-	    !shim_is_forwarded(host_irq))
+	if (!READ_ONCE(proxy->granted.its->enabled) || !compat_lpis_enabled(target))
 		return false;
-	return !irq_set_irqchip_state(host_irq, IRQCHIP_STATE_PENDING, true);
+	raw_spin_lock(&desc->lock);
+	done = is_forwarded(&desc->irq_data) && set_pending(&desc->irq_data);
+	raw_spin_unlock(&desc->lock);
+	return done;
 }

@@ -20,6 +20,7 @@ bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
 
 void shim_note_route(struct vb_proxy *proxy);
 void shim_note_producer(struct vb_proxy *proxy, u32 host_irq);
+void shim_forget_producer(struct vb_proxy *proxy);
 const void *shim_device(u32 host_irq);
 int shim_resolve(struct vb_client *client, u32 *vintid, bool *foreign);
 int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid);

@@ -10,7 +10,7 @@
 
 #include "broker.h"
 
-struct irq_domain;
+struct irq_desc;
 
 /**
  * struct vb_route - what counts of the route of an irqfd
@@ -49,9 +49,8 @@ enum vb_shut_out {
  * @shut_out: in which of the next two it is.
  * @by_eventfd: in the table of those that it has refused.
  * @let_in: in the VM's list of those that are to be registered again.
- * @irq_data: of the host IRQ when its producer connected; compared, never followed.
- * @domain: of that; compared, never followed.
- * @hwirq: in @domain; another interrupt may have got the number since.
+ * @desc: of the host IRQ when its producer connected, with a reference: another interrupt may have
+ *	got the number since. NULL without a producer.
  * @seen_type: of the route that was looked at last.
  * @seen_flags: the same.
  * @seen_lo: the same: its address.
@@ -70,9 +69,7 @@ struct vb_proxy {
 	struct vb_client client;
 	struct kvm_kernel_irqfd *irqfd;
 	struct irq_bypass_consumer consumer;
-	const struct irq_data *irq_data;
-	const struct irq_domain *domain;
-	irq_hw_number_t hwirq;
+	struct irq_desc *desc;
 	u32 seen_lo;
 	u32 seen_hi;
 	u16 seen_type;

@@ -37,4 +37,5 @@ statement S;
 +usleep_range(100000, 200000);
  if (mapped) { ... } else if (...) { ... }
 -broker_del_end(client);
+ ...
  }

@@ -12,7 +12,7 @@
  shim_is_its_irq(...)
  {
  <...
--same = data && data == proxy->irq_data && data->domain == proxy->domain && data->hwirq == proxy->hwirq;
+-same = data && irq_data_to_desc(data) == READ_ONCE(proxy_of(client)->desc);
 +same = data;
  ...>
  }

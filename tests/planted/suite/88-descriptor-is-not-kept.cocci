@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Breaks: another device's interrupt of the same number and vector is taken for the client's
+// Breaks: an interrupt is told by its descriptor's address, which another one may have got by now
 // Hazard: H48
 // Kernel: 7.3
 // Red: in_flight -r given_away.number_is_used_again
 // Lab: --helpers
 // Why-red: tap
 // Says: first owner is turned down
+// Places: 2
 
 @@
 @@
- shim_is_its_irq(...)
+ shim_note_producer(...)
  {
  <...
--same = data && data == proxy->irq_data && data->domain == proxy->domain && data->hwirq == proxy->hwirq;
-+same = data && data->hwirq == proxy->hwirq;
+-if (proxy->desc)
+-	kobject_get(&proxy->desc->kobj);
+ ...>
+ }
+
+@@
+@@
+ shim_forget_producer(...)
+ {
+ <...
+-if (proxy->desc)
+-	kobject_put(&proxy->desc->kobj);
  ...>
  }
