@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm.h"
 
@@ -40,6 +41,7 @@ static const char * const op_names[] = {
 	[GUEST_READ] = "read",
 	[GUEST_WRITE] = "write",
 	[GUEST_WRITE_ON] = "write for ever",
+	[GUEST_FIRE] = "fire",
 };
 
 /* An edge; it stays pending in the vGIC while the guest has interrupts masked, and ends its WFI. */
@@ -370,6 +372,16 @@ void guest_begin_its_off_and_on(struct vm *vm)
 uint64_t guest_writes(struct vm *vm)
 {
 	return __atomic_load_n(&vm->shared->vcpu[0].result, __ATOMIC_RELAXED);
+}
+
+void guest_fire(struct vm *vm, uint64_t reg, uint32_t value, uint32_t intid)
+{
+	const uint64_t arg[5] = { reg, value, intid };
+
+	tell(vm, 0, GUEST_FIRE, arg);
+	/* Who asks for the answer takes the CPU from it. */
+	usleep(100000);
+	guest_answer(vm, 0);
 }
 
 void guest_enable(struct vm *vm, uint32_t intid, bool on)

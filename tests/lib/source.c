@@ -21,7 +21,6 @@
 
 #define EDU_IDS			"0x1234:0x11e8"
 #define EDU_ID			0x00
-#define EDU_RAISE		0x60
 #define EDU_ACK			0x64
 #define IGB_IDS			"0x8086:0x10c9"
 #define IGB_STATUS		0x0008

@@ -157,6 +157,8 @@ struct vcpu {
 	unsigned int index;
 	int fd;
 	struct kvm_run *run;
+	int stats;		/* see vcpu_exits() */
+	off_t exits_at;
 	pthread_t thread;
 	bool started;
 	bool stop;
@@ -234,6 +236,9 @@ void vm_restart(struct vm *vm);
 /* The ITS of a guest that goes on: it is off then, and knows no device, event or collection. */
 void vm_reset_its_alone(struct vm *vm);
 
+/* How often it has left the guest; from 5.14 on. The first call pauses the VM. */
+uint64_t vcpu_exits(struct vcpu *v);
+
 /* The sentinel is an irqfd, and an irqfd keeps the module loaded. */
 void vm_sentinel(struct vm *vm, bool on);
 
@@ -255,8 +260,8 @@ int eventfd_new(void);
 void eventfd_kick(int eventfd);
 void spi_set(struct vm *vm, uint32_t intid, bool level);
 
-/* Maps device memory (a BAR) into the guest, at GUEST_DEVICES. */
-uint64_t vm_map_device(struct vm *vm, void *bar, size_t size);
+/* Maps device memory (a BAR) into the guest, as its device @n. Where that is. */
+uint64_t vm_map_device(struct vm *vm, unsigned int n, void *bar, size_t size);
 
 /* A failed KVM_SET_DEVICE_ATTR is what the message says. */
 void device_attr(int fd, uint32_t group, uint64_t attr, const void *value, const char *what);
@@ -319,6 +324,11 @@ void guest_begin_cmds(struct vm *vm, const struct its_cmd *cmds, unsigned int nr
 void guest_begin_its_off_and_on(struct vm *vm);
 /* How often it has written to its ITS since then. */
 uint64_t guest_writes(struct vm *vm);
+/*
+ * vCPU 0 writes to a register of a device of its own GUEST_FIRES times, and takes @intid after each
+ * (0: and nothing comes of it). Its mailbox has the times.
+ */
+void guest_fire(struct vm *vm, uint64_t reg, uint32_t value, uint32_t intid);
 /* Property byte, and INV for each event that ends in this LPI. */
 void guest_enable(struct vm *vm, uint32_t intid, bool on);
 void guest_mask(struct vm *vm, unsigned int vcpu, bool masked);
@@ -368,6 +378,8 @@ bool igb_available(void);
 void igb_open(struct source **src, unsigned int nr);
 void igb_close(struct source **src, unsigned int nr);
 
+/* Where a device of edu's raises its MSI, in its BAR. */
+#define EDU_RAISE		0x60
 /* One edge; and what the device wants before its next one. verdict_of() does both. */
 void source_fire(struct source *s);
 void source_ack(struct source *s);

@@ -21,6 +21,7 @@
 #define GUEST_GICR_STRIDE	0x20000UL
 /* Where the VMM may map device memory; the first GiB is device memory to the guest. */
 #define GUEST_DEVICES		0x10000000UL
+#define GUEST_DEVICE_SIZE	0x01000000UL	/* of one at most */
 
 #define GUEST_RAM		0x40000000UL
 #define GUEST_RAM_SIZE		0x01000000UL
@@ -59,7 +60,12 @@ enum guest_op {
 	GUEST_READ,		/* arg0: address, arg1: bytes (4 or 8); result */
 	GUEST_WRITE,		/* arg0: address, arg1: bytes (4 or 8), arg2: value */
 	GUEST_WRITE_ON,		/* as GUEST_WRITE, for ever: then + arg3, modulo arg4; no answer */
+	GUEST_FIRE,		/* arg0: device register, 4 bytes, arg1: value, arg2: INTID or 0 */
 };
+
+/* GUEST_FIRE: so often; and then it has so many turns of a loop for the interrupt to come. */
+#define GUEST_FIRES		200
+#define GUEST_FIRE_TURNS	50000
 
 enum guest_idle {
 	GUEST_IDLE_WFI,
@@ -90,7 +96,12 @@ struct guest_vcpu {
 
 	uint64_t boots;
 	uint64_t spurious;
-	uint64_t last_irq_cntvct;
+	/* By the physical counter, which is the host's. */
+	uint64_t last_irq_time;
+	/* GUEST_FIRE: when it wrote, when it took an interrupt, and when its loop ended. */
+	uint64_t fired[GUEST_FIRES];
+	uint64_t taken[GUEST_FIRES];
+	uint64_t ended[GUEST_FIRES];
 	/* Interrupts taken, never reset by the guest: INTIDs 0-1023, the LPIs, and any other. */
 	uint32_t count[GUEST_NR_COUNTERS];
 };
