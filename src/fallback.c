@@ -7,11 +7,11 @@
  * irqfd without a producer is served too, since user space may signal its eventfd. Where nobody
  * holds the vLPI, and nobody could, KVM serves the signal, and so it does EPOLLHUP.
  *
- * With fallback=thread the signal is booked, and the VM's work item raises it: through the holder's
- * host IRQ, or as KVM_SIGNAL_MSI would. With fallback=inline the wake-up itself raises it through
- * the holder's host IRQ where that can be done at once: no other thread, no exit of the guest, and
- * an ITS command in hard interrupt context. An LPI is an edge: signals that come before the work
- * item has taken one merge.
+ * With fallback=inline the wake-up itself raises it through the holder's host IRQ where that can be
+ * done at once: no other thread, no exit of the guest, and an ITS command in interrupt context.
+ * Where it can't, and always with fallback=thread, the signal is booked, and the VM's work item
+ * raises it: through the holder's host IRQ, or as KVM_SIGNAL_MSI would. An LPI is an edge: signals
+ * that come before the work item has taken one merge.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,7 +23,7 @@
 #include "proxy.h"
 
 /* Module parameter, for producers that connect from now on: see main.c. */
-bool fallback_inline;
+bool fallback_inline = true;
 
 /* KVM's wait-queue callback, behind ours: one for all irqfds. */
 static wait_queue_func_t kvm_wake;

@@ -47,7 +47,7 @@ static int get_fallback(char *buffer, const struct kernel_param *param)
 static const struct kernel_param_ops fallback_ops = { .set = set_fallback, .get = get_fallback };
 
 module_param_cb(fallback, &fallback_ops, NULL, 0644);
-MODULE_PARM_DESC(fallback, "For waiters from now on: thread (default), or inline, the wake-up itself");
+MODULE_PARM_DESC(fallback, "For waiters from now on: inline (default), the wake-up itself; or thread, a work item");
 
 /* One line, from which a log says what has been loaded onto what. */
 static void say_loaded(void)

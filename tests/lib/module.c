@@ -34,7 +34,7 @@ static int is_module(const char *path, const struct stat *st, int type, struct F
 	return 1;
 }
 
-/* What modprobe would take from the kernel's command line: "vlpi_broker.fallback=inline" ... */
+/* What modprobe would take from the kernel's command line: "vlpi_broker.fallback=thread" ... */
 static void parameters(char *to, size_t size)
 {
 	char line[4096] = "", *word, *rest = line;

@@ -3,6 +3,7 @@
 // Hazard: H4
 // Kernel: 7.3
 // Red: routes -r route.of_a_waiter.at_once_after_an_edge
+// Lab: --append vlpi_broker.fallback=thread
 // Why-red: tap
 // Says: edges lost
 

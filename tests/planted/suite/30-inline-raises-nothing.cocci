@@ -3,7 +3,6 @@
 // Hazard: H21
 // Kernel: 7.3
 // Red: lossless -r unable.waiter.lpi_disabled
-// Lab: --append vlpi_broker.fallback=inline
 // Why-red: tap
 // Says: raised while the LPI was disabled: lost
 
