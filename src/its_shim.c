@@ -390,8 +390,8 @@ void shim_forget_producer(struct vb_proxy *proxy)
  * @client: with a producer.
  * @host_irq: of it.
  *
- * Its driver may have freed it before the producer leaves, and another may have its number now. That
- * has a descriptor of its own, since this one's memory is still in use.
+ * Its driver may have freed it before the producer leaves, and another may have its number now.
+ * That has a descriptor of its own, since this one's memory is still in use.
  *
  * Context: any.
  * Return: whether it is.
