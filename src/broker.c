@@ -1186,6 +1186,7 @@ static bool next_for_slot(struct vb_slot *slot, u64 now_ms, struct vb_step *step
 		step->prepaid = client->prepaid;
 		client->prepaid = false;
 		vm->granting = client;
+		vm->granter = vm->settler;
 		vm->granted = false;
 		vm->releases = atomic64_read(&releases);
 		step_for(step, VB_GRANT, client);
@@ -1431,6 +1432,7 @@ void broker_done(struct vb_vm *vm, struct vb_step *step, int ret)
 			looked_for_foreign(client, step);
 		break;
 	case VB_GRANT:
+		vm->granter = NULL;
 		grant_done(client, ret);
 		break;
 	case VB_REVOKE:
@@ -1732,9 +1734,10 @@ static int gate_foreign(struct vb_vm *vm, u32 vintid, enum vlpi_broker_why *why)
  *
  * What is granted just now passes, as long as its producer is not leaving. To map a mapped host IRQ
  * to its own vLPI is a change of vCPU (the guest's MOVI) and passes too; to another vLPI it would
- * leave the hardware on the old one. A foreign host IRQ passes where the vLPI is free; if it is not
- * mapped then, broker_foreign_is_gone() is to follow. All else passes only until the VM's irqfds
- * from before the load are taken over.
+ * leave the hardware on the old one. A foreign host IRQ passes where the vLPI is free, but not for
+ * the task that grants: its producer has left since. If it is not mapped then,
+ * broker_foreign_is_gone() is to follow. All else passes only until the VM's irqfds from before the
+ * load are taken over.
  *
  * Context: any; KVM's its_lock is held, on newer kernels also its raw irq_lock.
  * Return: 0; -EBUSY where @host_irq or the vLPI is mapped otherwise, or the producer is leaving;
@@ -1772,7 +1775,7 @@ int broker_gate(struct vb_vm *vm, const void *task, u32 host_irq, u32 vintid, co
 	} else if (ask == VB_ASK_MOVE) {
 		if (found && found->mapped)
 			WRITE_ONCE(found->target, target);
-	} else if (ask == VB_ASK_FOREIGN && !found && vm->live) {
+	} else if (ask == VB_ASK_FOREIGN && !found && vm->live && vm->granter != task) {
 		ret = gate_foreign(vm, vintid, &why);
 	} else if (found || vm->live) {
 		ret = -EBUSY;

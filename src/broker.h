@@ -75,6 +75,7 @@ enum vb_ask {
  * @granted: its host IRQ was mapped; KVM may have unmapped it again by now.
  * @releases: how often something had been released when the grant began.
  * @settler: identity of the task that has it under way.
+ * @granter: the same, from the step's begin to its end, also where the producer has left meanwhile.
  * @pinned: the VM is held, for what is left to be done when its last client has gone.
  * @credit_us: for so long grants may be made again before they have to wait; below 0 they wait.
  * @credit_ms: when @credit_us was last counted.
@@ -113,6 +114,7 @@ struct vb_vm {
 	bool granted;
 	u64 releases;
 	const void *settler;
+	const void *granter;
 	bool pinned;
 	s64 credit_us;
 	u64 credit_ms;

@@ -189,18 +189,24 @@ void shim_aim(u32 host_irq)
 
 /* --- the gate and the watch ------------------------------------------------------------------ */
 
-int gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
+/* As the real one tells it: a host IRQ that has just lost its client looks foreign. */
+static enum vb_ask asks_for(u32 host_irq, struct fake_vm *vm, u32 vintid)
 {
 	struct fake_irq *irq = &host.irq[host_irq];
+
+	if (irq->forwarded && irq->vm == vm && irq->vintid == vintid)
+		return VB_ASK_MOVE;
+	return irq->forwarded || broker_is_booked(host_irq, NULL) ? VB_ASK_MAP : VB_ASK_FOREIGN;
+}
+
+int gate(u32 host_irq, struct fake_vm *vm, u32 vintid)
+{
 	struct vb_client *client = NULL;
-	enum vb_ask ask = VB_ASK_MAP;
+	enum vb_ask ask;
 	int ret;
 
 	at(BEFORE_GATE);
-	if (irq->forwarded && irq->vm == vm && irq->vintid == vintid)
-		ask = VB_ASK_MOVE;
-	else if (irq->stray)
-		ask = VB_ASK_FOREIGN;
+	ask = asks_for(host_irq, vm, vintid);
 	ret = broker_gate(vm->book ? &vm->book->book : NULL, current_task(), host_irq, vintid,
 			  vm->target, ask, &client);
 	if (ret)
