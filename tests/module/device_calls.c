@@ -256,9 +256,10 @@ static void call_info(struct caller *c)
 	int ret, want;
 
 	at = place(c, where, info.size, &readable, &writable);
-	if (readable)
-		put(at, where, readable, &info, sizeof(info));
 	both = info.size < INFO_KNOWN ? info.size : INFO_KNOWN;
+	/* Its size and its flags, at least, and nothing behind its end. */
+	if (readable)
+		put(at, where, readable, &info, both < 8 ? 8 : both);
 	if (readable < 8)
 		want = EFAULT;
 	else if (info.size < VLPI_BROKER_INFO_SIZE_VER1 || info.size > page || info.flags)
