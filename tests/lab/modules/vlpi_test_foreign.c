@@ -12,12 +12,13 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/interrupt.h>
-#include <linux/kprobes.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 /* Takes the types of others for granted. */
 #include <linux/irqchip/arm-gic-v4.h>
 #include <kvm/arm_vgic.h>
+
+#include "address_of.h"
 
 static int op;
 module_param(op, int, 0444);
@@ -33,19 +34,6 @@ static ulong doorbell;
 module_param(doorbell, ulong, 0444);
 static int result;
 module_param(result, int, 0444);
-
-/* Neither function is exported. */
-static void *address_of(const char *name)
-{
-	struct kprobe probe = { .symbol_name = name };
-	void *address;
-
-	if (register_kprobe(&probe))
-		return NULL;
-	address = probe.addr;
-	unregister_kprobe(&probe);
-	return address;
-}
 
 /* Where KVM takes it back by the host IRQ, the route is one argument too many. */
 static int ask_kvm(struct kvm *kvm)

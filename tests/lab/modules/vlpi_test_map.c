@@ -8,11 +8,12 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
 /* Takes the types of others for granted. */
 #include <linux/irqchip/arm-gic-v4.h>
+
+#include "address_of.h"
 
 static int host_irq;
 module_param(host_irq, int, 0444);
@@ -22,19 +23,6 @@ static uint vintid;
 module_param(vintid, uint, 0444);
 static int result;
 module_param(result, int, 0444);
-
-/* Neither function is exported. */
-static void *address_of(const char *name)
-{
-	struct kprobe probe = { .symbol_name = name };
-	void *address;
-
-	if (register_kprobe(&probe))
-		return NULL;
-	address = probe.addr;
-	unregister_kprobe(&probe);
-	return address;
-}
 
 static int __init vlpi_test_map_init(void)
 {
