@@ -293,4 +293,83 @@ VM_TEST_F(disabled, is_woken_after_the_group_is_enabled, "H19")
 	}
 }
 
+#define SLEEPERS		4
+
+FIXTURE(many) {
+	struct sharers sh[SLEEPERS];
+	struct company company;
+};
+
+FIXTURE_SETUP(many)
+{
+	visit_host_cpus(this_cpu_busy, &self->company);
+	for (unsigned int i = 0; i < SLEEPERS; i++)
+		sharers_new(&self->sh[i], "sleeper", i, 1);
+	EXPECT_SOURCES("a source each");
+}
+
+FIXTURE_TEARDOWN(many)
+{
+	for (unsigned int i = SLEEPERS; i--; )
+		sharers_free(&self->sh[i]);
+	company_leaves(&self->company);
+}
+
+static bool all_take(struct sharers *sh, const uint64_t *before)
+{
+	unsigned int i = 0;
+
+	while (i < SLEEPERS && sharers_count(&sh[i]) != before[i])
+		i++;
+	return i == SLEEPERS;
+}
+
+/*
+ * Several sleep, and the doorbells of all ring at once. To change a doorbell, the irqchip of
+ * GICv4.0 has a device of its own with one event a possible CPU; an event that is needed for
+ * another vPE is discarded, and with it a doorbell that rang and was not taken yet. So where there
+ * are more vPEs than possible CPUs some are not woken, on the stock kernel as with the module, and
+ * what they slept through they take when something else wakes them.
+ */
+VM_TEST_F(many, are_woken_at_once, "H19")
+{
+	bool all_ring = host_has_gicv4_1() || possible_host_cpus() >= SLEEPERS;
+	unsigned int slept_on = 0;
+	uint64_t before[SLEEPERS];
+
+	for (unsigned int n = 0; n < MANY / 4; n++) {
+		struct wait w;
+
+		wait_for(vcpus_blocked(), "the guests sleep");
+		for (unsigned int i = 0; i < SLEEPERS; i++)
+			before[i] = sharers_count(&self->sh[i]);
+		for (unsigned int i = 0; i < SLEEPERS; i++)
+			source_fire(self->sh[i].src[0]);
+		visit_host_cpus(NULL, NULL);
+		wait_begin(&w);
+		/* What sleeps on, all of it sleeps: there is nothing left to wait for. */
+		while (!all_take(self->sh, before) && (all_ring || !vcpus_blocked()) &&
+		       wait_more(&w))
+			;
+		for (unsigned int i = 0; i < SLEEPERS; i++) {
+			struct sharers *sh = &self->sh[i];
+
+			if (sharers_count(sh) != before[i])
+				continue;
+			ASSERT_FALSE(all_ring) {
+				TH_LOG("round %u: number %u of %u is not woken", n + 1, i + 1,
+				       SLEEPERS);
+			}
+			slept_on++;
+			interrupt_guest(sh->vm);
+			ASSERT_TRUE(sharers_takes(sh, before[i])) {
+				TH_LOG("it is awake, and the interrupt is lost");
+			}
+		}
+	}
+	if (slept_on)
+		note("%u vPEs, %u possible CPUs: %u of %u direct interrupts woke nobody", SLEEPERS,
+		     possible_host_cpus(), slept_on, MANY / 4 * SLEEPERS);
+}
+
 TEST_MAIN

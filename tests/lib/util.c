@@ -99,15 +99,17 @@ bool wait_more(struct wait *w)
 	return true;
 }
 
-static void online_cpus(cpu_set_t *set)
+#define CPUS			"/sys/devices/system/cpu/"
+
+static void read_cpus(const char *path, cpu_set_t *set)
 {
-	FILE *f = fopen("/sys/devices/system/cpu/online", "r");
+	FILE *f = fopen(path, "r");
 	unsigned int from, to;
 	int c;
 
 	CPU_ZERO(set);
 	if (!f)
-		die("cannot read which CPUs are online: %m");
+		die("cannot read %s: %m", path);
 	while (fscanf(f, "%u", &from) == 1) {
 		to = from;
 		c = fgetc(f);
@@ -121,6 +123,11 @@ static void online_cpus(cpu_set_t *set)
 	fclose(f);
 }
 
+static void online_cpus(cpu_set_t *set)
+{
+	read_cpus(CPUS "online", set);
+}
+
 unsigned int host_cpus(void)
 {
 	cpu_set_t set;
@@ -129,7 +136,15 @@ unsigned int host_cpus(void)
 	return CPU_COUNT(&set);
 }
 
-#define SECOND_CPU		"/sys/devices/system/cpu/cpu1/online"
+unsigned int possible_host_cpus(void)
+{
+	cpu_set_t set;
+
+	read_cpus(CPUS "possible", &set);
+	return CPU_COUNT(&set);
+}
+
+#define SECOND_CPU		CPUS "cpu1/online"
 
 void second_cpu(bool online)
 {

@@ -96,6 +96,8 @@ bool wait_more(struct wait *w);
  */
 void visit_host_cpus(void (*each)(void *), void *arg);
 unsigned int host_cpus(void);
+/* Online or not: what the kernel has made room for. */
+unsigned int possible_host_cpus(void);
 /* From here on @thread runs on this host CPU alone. */
 void run_on_cpu(pthread_t thread, unsigned int cpu);
 /* Takes host CPU 1 offline, or back; nothing where there is but one. */
