@@ -212,7 +212,6 @@ static void new_vcpu(struct vm *vm, unsigned int i)
 	v->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	if (v->run == MAP_FAILED)
 		die("mapping vCPU %u: %m", i);
-	v->stats = -1;
 	init_vcpu(v);
 }
 
@@ -277,46 +276,12 @@ void vm_pause(struct vm *vm)
 	}
 }
 
-/* Where in its file a statistic of this name is. */
-static off_t find_stat(struct vcpu *v, const char *name)
+uint64_t vm_exits(struct vm *vm)
 {
-	struct kvm_stats_header head;
-	struct kvm_stats_desc *desc;
-	off_t found = 0;
-	size_t size;
+	char path[64];
 
-	if (pread(v->stats, &head, sizeof(head), 0) != sizeof(head))
-		die("statistics of vCPU %u: %m", v->index);
-	size = sizeof(*desc) + head.name_size;
-	desc = malloc(size);
-	if (!desc)
-		die("no memory");
-	for (unsigned int i = 0; i < head.num_desc; i++) {
-		if (pread(v->stats, desc, size, head.desc_offset + i * size) != (ssize_t)size)
-			die("statistics of vCPU %u: %m", v->index);
-		if (!strcmp(desc->name, name))
-			found = head.data_offset + desc->offset;
-	}
-	free(desc);
-	if (!found)
-		die("this KVM has no count of %s", name);
-	return found;
-}
-
-uint64_t vcpu_exits(struct vcpu *v)
-{
-	uint64_t n;
-
-	if (v->stats < 0) {
-		/* KVM has who asks for it wait while the vCPU runs. */
-		vm_pause(v->vm);
-		v->stats = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
-		vm_resume(v->vm);
-		v->exits_at = find_stat(v, "exits");
-	}
-	if (pread(v->stats, &n, sizeof(n), v->exits_at) != sizeof(n))
-		die("exits of vCPU %u: %m", v->index);
-	return n;
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/exits", gettid(), vm->fd);
+	return read_number(path);
 }
 
 void vm_check(struct vm *vm)
@@ -443,8 +408,6 @@ void vm_free(struct vm *vm)
 	*p = vm->next;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		munmap(vm->vcpu[i].run, ioctl(kvm_fd(), KVM_GET_VCPU_MMAP_SIZE, 0));
-		if (vm->vcpu[i].stats >= 0)
-			close(vm->vcpu[i].stats);
 		close(vm->vcpu[i].fd);
 	}
 	if (vm->its >= 0)

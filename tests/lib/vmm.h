@@ -159,8 +159,6 @@ struct vcpu {
 	unsigned int index;
 	int fd;
 	struct kvm_run *run;
-	int stats;		/* see vcpu_exits() */
-	off_t exits_at;
 	pthread_t thread;
 	bool started;
 	bool stop;
@@ -238,8 +236,8 @@ void vm_restart(struct vm *vm);
 /* The ITS of a guest that goes on: it is off then, and knows no device, event or collection. */
 void vm_reset_its_alone(struct vm *vm);
 
-/* How often it has left the guest; from 5.14 on. The first call pauses the VM. */
-uint64_t vcpu_exits(struct vcpu *v);
+/* How often its vCPUs have left the guest. For the thread that has made the VM. */
+uint64_t vm_exits(struct vm *vm);
 
 /* The sentinel is an irqfd, and an irqfd keeps the module loaded. */
 void vm_sentinel(struct vm *vm, bool on);

@@ -109,7 +109,7 @@ static struct counts count(FIXTURE_DATA(cost) *self, struct source *s)
 {
 	return (struct counts){
 		.handlers = host_irq_count(s->irq_name),
-		.exits = vcpu_exits(&self->vm->vcpu[0]),
+		.exits = vm_exits(self->vm),
 		.commands = commands(),
 		.doorbells = host_irq_count("vcpu"),
 	};

@@ -30,7 +30,6 @@ FIXTURE_SETUP(exits)
 	self->vm = vm_new("exits", 1);
 	/* With no irqfd, the module can come and go. */
 	vm_sentinel(self->vm, false);
-	vcpu_exits(&self->vm->vcpu[0]);
 	run_on_cpu(pthread_self(), 0);
 	run_on_cpu(self->vm->vcpu[0].thread, 1);
 	guest_boot(self->vm);
@@ -69,10 +68,10 @@ static uint64_t exits_of(FIXTURE_DATA(exits) *self, unsigned int i, const char *
 	await_effects();
 	for (unsigned int k = 0; k < FIRES; k++) {
 		count = guest_count(self->vm, SHARED_INTID);
-		before = vcpu_exits(&self->vm->vcpu[0]);
+		before = vm_exits(self->vm);
 		source_fire(self->src[i]);
 		guest_wait_irq(self->vm, SHARED_INTID, count, what);
-		n[k] = vcpu_exits(&self->vm->vcpu[0]) - before;
+		n[k] = vm_exits(self->vm) - before;
 		source_ack(self->src[i]);
 	}
 	qsort(n, FIRES, sizeof(*n), compare);
