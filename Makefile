@@ -42,6 +42,7 @@ help:
 	@echo '  make model       a model of the arbitration, searched exhaustively by spin: minutes'
 	@echo '  make check-planted  break the broker on purpose, one piece at a time: a test must go red'
 	@echo '  make check-probes  the feature probes on headers altered as vendors do: minutes'
+	@echo '  make check-vendors  modules built for another kernel than the one that runs are refused: minutes'
 	@echo '  make lint        W=1, sparse, checkpatch, kernel-doc; shellcheck, pyflakes; licences, names, planted bugs'
 	@echo 'Anywhere:'
 	@echo '  make clean'
@@ -197,6 +198,10 @@ model:
 .PHONY: check-probes
 check-probes: python
 	tests/run/check-probes
+
+.PHONY: check-vendors
+check-vendors: python
+	tests/run/check-vendors
 
 .PHONY: check-planted
 check-planted: python

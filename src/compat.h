@@ -110,6 +110,8 @@ static inline unsigned int compat_nr_irqs(void)
  * inside.
  */
 #if PROBE_LPI_LIST
+#define COMPAT_LPIS	lpi_list_head
+
 static inline unsigned long compat_lpis_lock(struct vgic_dist *dist)
 {
 	unsigned long flags;
@@ -133,6 +135,8 @@ static inline struct vgic_irq *compat_find_lpi(struct vgic_dist *dist, u32 intid
 	return NULL;
 }
 #else
+#define COMPAT_LPIS	lpi_xa
+
 static inline unsigned long compat_lpis_lock(struct vgic_dist *dist)
 {
 	unsigned long flags;
@@ -174,6 +178,12 @@ static inline bool compat_kvm_get_safe(struct kvm *kvm)
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
 
 /* Has the guest LPIs enabled on this vCPU's redistributor? */
+#if PROBE_LPIS_ENABLED_CTLR
+#define COMPAT_LPIS_ENABLED	ctlr
+#else
+#define COMPAT_LPIS_ENABLED	lpis_enabled
+#endif
+
 static inline bool compat_lpis_enabled(const struct kvm_vcpu *vcpu)
 {
 #if PROBE_LPIS_ENABLED_CTLR

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a kernel function is redirected, and how its address is found. No other file knows.
+ * How a kernel function is redirected. No other file knows.
  *
  * A function is redirected by an ftrace_ops with IPMODIFY: the ops' callback sets the program
  * counter to our replacement before the function's first instruction. ftrace allows one such owner
@@ -10,36 +10,23 @@
  * A call of our own reaches the real function by hook_real(): it notes the task and the function,
  * and the callback lets that task into that function once. A return address would not do: where a
  * kretprobe is on the function, the callback is told of the kretprobe's trampoline, whoever called.
- *
- * An address is found by registering a kprobe on the name, disabled so that no text is patched, and
- * reading where it would go: no kernel from 5.7 exports kallsyms_lookup_name(). Only functions can
- * be found so: a variable has no kprobe. Where the kernel keeps the names of variables at all,
- * kallsyms_lookup_name(), itself found so, finds them.
- *
- * A function whose prototype is in no installed header is declared by the file that calls it, and
- * compared here with the running kernel's BTF.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
-#include <linux/bpf.h>
-#include <linux/btf.h>
 #include <linux/delay.h>
-#include <linux/err.h>
 #include <linux/hash.h>
-#include <linux/kallsyms.h>
 #include <linux/kernel.h>
-#include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <asm/insn.h>
 
 #include "compat.h"
 #include "hook.h"
+#include "symbols.h"
 
 /* Tasks and CPUs that are inside a replacement: its text has to stay meanwhile. */
 static atomic_t hook_inside = ATOMIC_INIT(0);
@@ -93,9 +80,12 @@ void hook_drain(void)
 	synchronize_rcu_tasks();
 }
 
-/* Exported by newer kernels only, so found by hook_borrow() like the others. */
+/* Exported by newer kernels only. */
 static typeof(ftrace_free_filter) *free_filter;
-static typeof(kallsyms_lookup_name) *lookup_name;
+
+static const struct symbol borrowed[] = {
+	{ "ftrace_free_filter", &free_filter },
+};
 
 static unsigned long hook_entry(const struct hook *hook)
 {
@@ -235,16 +225,17 @@ static int register_when_others_are_done(struct ftrace_ops *ops)
  * hook_install - redirect kernel functions
  * @set: hooks and their number filled in by the caller, the rest zero.
  *
- * To be called after hook_borrow() has succeeded.
- *
  * Context: process; may sleep.
  * Return: 0, or an errno after one line that says what could not be redirected; then none is.
  */
 int hook_install(struct hook_set *set)
 {
 	unsigned int i;
-	int ret = 0;
+	int ret;
 
+	ret = symbols_find(borrowed, ARRAY_SIZE(borrowed));
+	if (ret)
+		return ret;
 	set->ops.func = hook_redirect;
 	set->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_FLAGS;
 	for (i = 0; !ret && i < set->nr; i++)
@@ -279,248 +270,4 @@ void hook_remove(struct hook_set *set)
 	unregister_ftrace_function(&set->ops);
 	(*free_filter)(&set->ops);
 	set->installed = false;
-}
-
-/* BTF of the kernel itself, and what reads it; exported by newer kernels or by none. */
-static struct {
-	typeof(bpf_get_btf_vmlinux) *get;
-	typeof(btf_find_by_name_kind) *find;
-	typeof(btf_name_by_offset) *name;
-	typeof(btf_type_by_id) *type;
-	struct btf *btf;
-} btf_reader;
-
-static const struct hook_symbol own_symbols[] = {
-	{ "ftrace_free_filter", &free_filter },
-	{ "kallsyms_lookup_name", &lookup_name },
-	{ "bpf_get_btf_vmlinux", &btf_reader.get },
-	{ "btf_find_by_name_kind", &btf_reader.find },
-	{ "btf_name_by_offset", &btf_reader.name },
-	{ "btf_type_by_id", &btf_reader.type },
-};
-
-/* Register a kprobe, which stays disabled, where the function is. */
-static int find_address(const struct hook_symbol *symbol, struct kprobe *probe)
-{
-	int ret;
-
-	probe->flags = KPROBE_FLAG_DISABLED;
-	probe->symbol_name = symbol->name;
-	ret = register_kprobe(probe);
-	if (ret == -ENOENT && symbol->or_name) {
-		probe->symbol_name = symbol->or_name;
-		ret = register_kprobe(probe);
-	}
-	if (ret)
-		pr_err("this kernel has no function %s() that can be found (error %d); it needs another vlpi_broker\n",
-		       probe->symbol_name, ret);
-	return ret;
-}
-
-/* Find functions. All kprobes are unregistered at once: one by one, each would wait for RCU. */
-static int find_addresses(const struct hook_symbol *symbols, unsigned int nr)
-{
-	struct kprobe *probes, **registered;
-	unsigned int i, n = 0;
-	int ret = 0;
-
-	probes = kcalloc(nr, sizeof(*probes), GFP_KERNEL);
-	registered = kcalloc(nr, sizeof(*registered), GFP_KERNEL);
-	if (!probes || !registered) {
-		ret = -ENOMEM;
-		goto out;
-	}
-	for (i = 0; i < nr; i++) {
-		ret = find_address(&symbols[i], &probes[i]);
-		if (ret)
-			break;
-		registered[n++] = &probes[i];
-		*(void **)symbols[i].where = probes[i].addr;
-	}
-	unregister_kprobes(registered, n);
-out:
-	kfree(registered);
-	kfree(probes);
-	return ret;
-}
-
-/* Write C for type @id to @buf: enough of C for a parameter list. */
-static int btf_type_to_c(u32 id, char *buf, size_t size)
-{
-	const struct btf_type *t;
-	char stars[8] = "";
-	size_t n = 0;
-	const char *kind = "";
-
-	for (;;) {
-		if (!id)
-			return scnprintf(buf, size, "void%s%s", n ? " " : "", stars);
-		t = (*btf_reader.type)(btf_reader.btf, id);
-		if (!t)
-			return scnprintf(buf, size, "?");
-		if (!btf_type_is_ptr(t))
-			break;
-		if (n < sizeof(stars) - 1)
-			stars[n++] = '*';
-		stars[n] = '\0';
-		id = t->type;
-	}
-	if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT || BTF_INFO_KIND(t->info) == BTF_KIND_FWD)
-		kind = "struct ";
-	return scnprintf(buf, size, "%s%s%s%s", kind,
-			 (*btf_reader.name)(btf_reader.btf, t->name_off),
-			 n ? " " : "", stars);
-}
-
-/* Of a function; NULL where BTF lacks it. Debian's 5.10 has none that is static. */
-static const struct btf_type *prototype_of_function(const char *name)
-{
-	const struct btf_type *func;
-	s32 id;
-
-	id = (*btf_reader.find)(btf_reader.btf, name, BTF_KIND_FUNC);
-	func = id < 0 ? NULL : (*btf_reader.type)(btf_reader.btf, id);
-	return func ? (*btf_reader.type)(btf_reader.btf, func->type) : NULL;
-}
-
-static bool is_struct(const struct btf_type *t)
-{
-	u32 kind = BTF_INFO_KIND(t->info);
-
-	return kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION;
-}
-
-/* The type of a member of @t, or of an unnamed member's: few are in one another. */
-static const struct btf_type *type_of_member(const struct btf_type *t, const char *name)
-{
-	const struct btf_member *member = (const struct btf_member *)(t + 1);
-	const struct btf_type *type;
-	const char *its_name;
-	unsigned int i;
-
-	for (i = 0; i < btf_type_vlen(t); i++, member++) {
-		type = (*btf_reader.type)(btf_reader.btf, member->type);
-		its_name = (*btf_reader.name)(btf_reader.btf, member->name_off);
-		if (type && its_name && !*its_name && is_struct(type))
-			type = type_of_member(type, name);
-		else if (its_name && strcmp(its_name, name))
-			type = NULL;
-		if (type)
-			return type;
-	}
-	return NULL;
-}
-
-/* Of a pointer to functions, "STRUCT.MEMBER"; NULL where BTF has no such member. */
-static const struct btf_type *prototype_of_pointer(const char *where)
-{
-	char name[64];
-	const struct btf_type *t = NULL;
-	char *member;
-	s32 id;
-
-	if (!where || strscpy(name, where, sizeof(name)) < 0)
-		return NULL;
-	member = strchr(name, '.');
-	if (!member)
-		return NULL;
-	*member++ = '\0';
-	id = (*btf_reader.find)(btf_reader.btf, name, BTF_KIND_STRUCT);
-	if (id >= 0)
-		t = (*btf_reader.type)(btf_reader.btf, id);
-	if (t)
-		t = type_of_member(t, member);
-	while (t && (btf_type_is_ptr(t) || BTF_INFO_KIND(t->info) == BTF_KIND_TYPEDEF))
-		t = (*btf_reader.type)(btf_reader.btf, t->type);
-	return t && BTF_INFO_KIND(t->info) == BTF_KIND_FUNC_PROTO ? t : NULL;
-}
-
-/* Write C for a prototype to @buf. */
-static void btf_prototype_to_c(const struct btf_type *proto, char *buf, size_t size)
-{
-	const struct btf_param *param;
-	size_t n;
-	u32 i;
-
-	n = btf_type_to_c(proto->type, buf, size);
-	n += scnprintf(buf + n, size - n, "(");
-	param = (const struct btf_param *)(proto + 1);
-	for (i = 0; i < btf_type_vlen(proto); i++, param++) {
-		n += scnprintf(buf + n, size - n, i ? ", " : "");
-		n += btf_type_to_c(param->type, buf + n, size - n);
-	}
-	scnprintf(buf + n, size - n, ")");
-}
-
-/* Does the running kernel agree with our declaration of a function? */
-static int check_prototype(const struct hook_symbol *symbol)
-{
-	const struct btf_type *proto = prototype_of_function(symbol->name);
-	char found[256];
-
-	if (!proto && symbol->or_name)
-		proto = prototype_of_function(symbol->or_name);
-	if (!proto)
-		proto = prototype_of_pointer(symbol->pointer);
-	if (!proto) {
-		pr_err("this kernel's BTF has no function %s()\n", symbol->name);
-		return -ENOENT;
-	}
-	btf_prototype_to_c(proto, found, sizeof(found));
-	if (strcmp(found, symbol->prototype)) {
-		pr_err("%s() is %s in this kernel, and %s is expected; it needs another vlpi_broker\n",
-		       symbol->name, found, symbol->prototype);
-		return -ENOEXEC;
-	}
-	return 0;
-}
-
-/**
- * hook_borrow - find kernel functions that are not exported
- * @symbols: which functions, and where their addresses are to be put.
- * @nr: how many.
- *
- * Context: process; may sleep.
- * Return: 0; -ENOMEM; -ENOENT, or the errno of the kprobe, for a function that is not there;
- *	-ENOEXEC for one that has another prototype in this kernel's BTF. A line says which.
- */
-int hook_borrow(const struct hook_symbol *symbols, unsigned int nr)
-{
-	unsigned int i;
-	int ret;
-
-	ret = find_addresses(symbols, nr);
-	if (!ret)
-		ret = find_addresses(own_symbols, ARRAY_SIZE(own_symbols));
-	if (ret)
-		return ret;
-	btf_reader.btf = (*btf_reader.get)();
-	if (IS_ERR_OR_NULL(btf_reader.btf)) {
-		pr_err("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF) to check prototypes against\n");
-		return -ENOENT;
-	}
-	for (i = 0; !ret && i < nr; i++)
-		if (symbols[i].prototype)
-			ret = check_prototype(&symbols[i]);
-	return ret;
-}
-
-/**
- * hook_find_variable - find a variable of the kernel that is not exported
- * @name: of the variable, which an installed header declares.
- *
- * To be called after hook_borrow() has succeeded.
- *
- * Context: process; may sleep.
- * Return: its address; NULL, after one line that says so, where it is not there, or the kernel was
- *	built without CONFIG_KALLSYMS_ALL.
- */
-const void *hook_find_variable(const char *name)
-{
-	unsigned long addr = (*lookup_name)(name);
-
-	if (!addr)
-		pr_err("this kernel has no variable %s that can be found; it needs another vlpi_broker\n",
-		       name);
-	return (const void *)addr;
 }

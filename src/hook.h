@@ -37,24 +37,6 @@ struct hook_set {
 };
 
 /**
- * struct hook_symbol - a kernel function that is not exported
- * @name: of the function, static or not.
- * @or_name: its name on kernels that have no function @name; NULL where it has had one name only.
- * @where: address of the function pointer that is to be set.
- * @prototype: as C without names, e.g. "int(struct kvm *, u32)", for the running kernel's BTF to
- *	confirm; NULL where an installed header declares it, and @where is of its typeof.
- * @pointer: "STRUCT.MEMBER", a pointer in which the kernel has the function's address: it has the
- *	prototype where BTF lacks the function, since that is static. NULL where it is not.
- */
-struct hook_symbol {
-	const char *name;
-	void *where;
-	const char *prototype;
-	const char *pointer;
-	const char *or_name;
-};
-
-/**
  * struct hook_call - a call of this module to a function that it may have redirected
  * @node: among such calls; private to hook.c.
  * @task: that calls.
@@ -90,8 +72,5 @@ void hook_enter(void);
 void hook_leave(void);
 void hook_put(void);
 void hook_drain(void);
-
-int hook_borrow(const struct hook_symbol *symbols, unsigned int nr);
-const void *hook_find_variable(const char *name);
 
 #endif /* VLPI_BROKER_HOOK_H */

@@ -46,12 +46,13 @@
 #include "hook.h"
 #include "its_shim.h"
 #include "proxy.h"
+#include "symbols.h"
 #include "vm.h"
 
 /*
  * What KVM and the irqchip do not export. The first group is declared in public headers, and typeof
  * makes the build fail when a prototype moves. The second is in arch/arm64/kvm/vgic/vgic.h, which
- * is not installed: hook_borrow() compares it with the running kernel's BTF. The first are called
+ * is not installed: symbols_find() compares it with the running kernel's BTF. The first are called
  * through an explicit "*", without which sparse does not know typeof(f) * for a function.
  */
 static struct {
@@ -71,7 +72,7 @@ static struct {
 	bool (*supports_direct_msis)(struct kvm *kvm);
 } real;
 
-static const struct hook_symbol borrowed[] = {
+static const struct symbol borrowed[] = {
 	{ "kvm_arch_irq_bypass_add_producer", &real.add_producer },
 	{ "kvm_arch_irq_bypass_del_producer", &real.del_producer },
 	{ "kvm_arch_irq_bypass_stop", &real.stop },
@@ -107,7 +108,7 @@ static int look_at_host(bool *direct)
 	struct kvm *kvm;
 
 	if (COMPAT_FINDS_VARIABLES) {
-		global = hook_find_variable("kvm_vgic_global_state");
+		global = symbols_find_variable("kvm_vgic_global_state");
 		if (!global)
 			return -ENOENT;
 		*direct = global->has_gicv4;
@@ -144,7 +145,7 @@ int shim_init(void)
 {
 	int ret;
 
-	ret = hook_borrow(borrowed, ARRAY_SIZE(borrowed));
+	ret = symbols_find(borrowed, ARRAY_SIZE(borrowed));
 	return ret ?: check_gicv4();
 }
 

@@ -30,6 +30,7 @@
 #include "its_shim.h"
 #include "kvm_hooks.h"
 #include "proxy.h"
+#include "symbols.h"
 #include "vm.h"
 
 /* See the table of its_shim.c, which is of the same kind. */
@@ -52,7 +53,7 @@ static struct {
 #define WRITE_ITS "void(struct kvm *, struct vgic_its *, gpa_t, unsigned int, long unsigned int)"
 #define ITS_WRITER "vgic_register_region.its_write"
 
-static const struct hook_symbol borrowed[] = {
+static const struct symbol borrowed[] = {
 	{ "its_map_vlpi", &real.map_vlpi },
 	{ "its_unmap_vlpi", &real.unmap_vlpi },
 	{ "kvm_arch_irq_bypass_del_producer", &real.del_producer },
@@ -332,7 +333,7 @@ int kvm_hooks_init(void)
 {
 	int ret;
 
-	ret = hook_borrow(borrowed, ARRAY_SIZE(borrowed));
+	ret = symbols_find(borrowed, ARRAY_SIZE(borrowed));
 	return ret ?: hook_install(&hook_set);
 }
 

@@ -20,6 +20,7 @@
 #include "irqbypass_hook.h"
 #include "its_shim.h"
 #include "kvm_hooks.h"
+#include "layout.h"
 #include "take_over.h"
 #include "vm.h"
 
@@ -70,7 +71,9 @@ static int __init vlpi_broker_init(void)
 {
 	int ret;
 
-	ret = events_init();
+	ret = layout_check();
+	if (!ret)
+		ret = events_init();
 	if (ret)
 		return ret;
 	ret = vm_init(take_over_vm);

@@ -87,6 +87,16 @@ make_sparse_cc() {
 	: >"$ROOT$BUILD/sparse.log"
 }
 
+# The altered header comes before all others, so that its guard keeps the installed one out.
+alter_header() {
+	local file=${ALTERED%%=*} common
+	common=$(sed -n 's|^include \(/.*\)/Makefile$|\1|p' "$ROOT$KBUILD/Makefile")
+	[[ -r $ROOT$common/include/$file ]] || die "the headers of $KVER have no include/$file"
+	sed "${ALTERED#*=}" "$ROOT$common/include/$file" >"$ROOT$BUILD/altered.h"
+	! cmp -s "$ROOT$common/include/$file" "$ROOT$BUILD/altered.h" || die "sed changes nothing of include/$file: ${ALTERED#*=}"
+	KBUILD_ARGS+=("KCFLAGS=-include $BUILD/altered.h")
+}
+
 # shellcheck disable=SC2153 # KBUILD is what it says: where kbuild finds the kernel, as seen from inside
 build_module() {
 	local src=${VLPI_SRC:-$TREE} m cc=aarch64-linux-gnu-gcc how
@@ -101,6 +111,7 @@ build_module() {
 		make_sparse_cc
 		cc=$BUILD/cc
 	fi
+	[[ -z $ALTERED ]] || alter_header
 	# Who asks for more than the module wants to read what is said of it.
 	how=(built module module/{Kbuild,dkms.conf,src,include} --)
 	[[ -z $SPARSE && ${#KBUILD_ARGS[@]} == 0 ]] || how=(in_root module)
