@@ -45,6 +45,12 @@
 #if PROBE_FTRACE_ARGS + PROBE_FTRACE_REGS + PROBE_FTRACE_PT_REGS != 1
 #error "vlpi_broker: ftrace gives registers in a new way here; see src/probes/ftrace_*.c"
 #endif
+#if PROBE_SHARED_VLPI
+#error "vlpi_broker: this KVM shares vLPIs by itself, and keeps host IRQs elsewhere"
+#endif
+#ifdef CONFIG_LTO_CLANG_FULL
+#error "vlpi_broker: full LTO inlines its_map_vlpi(), so nothing can be in front of it: use ThinLTO"
+#endif
 #if PROBE_NASSGICAP && !PROBE_KALLSYMS_ALL
 #error "vlpi_broker: whether KVM injects directly can't be asked without CONFIG_KALLSYMS_ALL here"
 #endif

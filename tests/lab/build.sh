@@ -88,6 +88,7 @@ make_sparse_cc() {
 }
 
 # The altered header comes before all others, so that its guard keeps the installed one out.
+# shellcheck disable=SC2153 # KBUILD is what it says: where kbuild finds the kernel, as seen from inside
 alter_header() {
 	local file=${ALTERED%%=*} common
 	common=$(sed -n 's|^include \(/.*\)/Makefile$|\1|p' "$ROOT$KBUILD/Makefile")
@@ -97,7 +98,6 @@ alter_header() {
 	KBUILD_ARGS+=("KCFLAGS=-include $BUILD/altered.h")
 }
 
-# shellcheck disable=SC2153 # KBUILD is what it says: where kbuild finds the kernel, as seen from inside
 build_module() {
 	local src=${VLPI_SRC:-$TREE} m cc=aarch64-linux-gnu-gcc how
 	[[ -e $src/Kbuild ]] || die "$src holds no module source (no Kbuild file); set VLPI_SRC if it is elsewhere"
