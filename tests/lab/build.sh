@@ -61,7 +61,7 @@ keep_products() { # FROM DIR
 # Sets BUILD: this run's directory in the root, as seen from inside. Removed at the end of the run.
 start_build() {
 	local dir
-	find "$ROOT/build" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} +	# runs that were killed
+	find "$ROOT/build" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf --one-file-system {} +	# runs that were killed
 	dir=$(mktemp -d "$ROOT/build/XXXXXX")
 	on_exit rm -rf "$dir"
 	chmod 755 "$dir"

@@ -327,7 +327,7 @@ unpack_tracers() { # SERIES DIR
 	# Below /lib or /usr/lib, by release.
 	find "$root" -path '*/lib/aarch64-linux-gnu/*.so*' ! -path '*/aarch64-linux-gnu/*/*' -exec cp -at "$2/lib" {} +
 	[[ -e $2/lib/ld-linux-aarch64.so.1 ]] || die "no dynamic linker in Debian's packages of ${TRACERS_PACKAGES[*]}"
-	rm -rf "$root"
+	rm -rf --one-file-system "$root"
 }
 
 # A few files of one kernel's source serve all of them: the kselftest headers (6.1's harness cannot select tests with

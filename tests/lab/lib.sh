@@ -35,7 +35,7 @@ fill() {
 	mkdir -p "$(dirname "$dir")"
 	tmp=$(mktemp -d "$dir.tmp.XXXXXX")
 	# shellcheck disable=SC2064 # this tmp, now
-	trap "rm -rf '$tmp'" EXIT
+	trap "rm -rf --one-file-system '$tmp'" EXIT
 	chmod 755 "$tmp"
 	"$@" "$tmp"
 	mv -T "$tmp" "$dir"
