@@ -15,8 +15,26 @@
 #include "layout.h"
 #include "symbols.h"
 
-/* A structure's size comes after its members, so that a member is named where there is one. */
+/*
+ * A structure's size comes after its members, and what holds another one after that, so that the
+ * member is named that is to blame.
+ */
 static const struct symbol_field fields[] = {
+	SYMBOL_FIELD(irq_bypass_consumer, add_producer),
+	SYMBOL_FIELD(irq_bypass_consumer, del_producer),
+	SYMBOL_STRUCT(irq_bypass_consumer),
+	SYMBOL_FIELD(irq_bypass_producer, irq),
+	SYMBOL_STRUCT(irq_bypass_producer),
+
+	SYMBOL_FIELD(its_vm, vprop_page),
+	SYMBOL_FIELD(its_vm, vpes),
+	SYMBOL_FIELD(its_vm, nr_vpes),
+	SYMBOL_FIELD(its_vpe, vlpi_count),
+	SYMBOL_FIELD(its_vlpi_map, vm),
+	SYMBOL_FIELD(its_vlpi_map, vpe),
+	SYMBOL_FIELD(its_vlpi_map, vintid),
+	SYMBOL_STRUCT(its_vlpi_map),
+
 	SYMBOL_FIELD(kvm_kernel_irqfd, kvm),
 	SYMBOL_FIELD(kvm_kernel_irqfd, wait),
 	SYMBOL_FIELD(kvm_kernel_irqfd, irq_entry),
@@ -33,12 +51,6 @@ static const struct symbol_field fields[] = {
 	SYMBOL_FIELD(kvm_kernel_irq_routing_entry, msi.data),
 	SYMBOL_FIELD(kvm_kernel_irq_routing_entry, msi.flags),
 	SYMBOL_FIELD(kvm_kernel_irq_routing_entry, msi.devid),
-
-	SYMBOL_FIELD(irq_bypass_consumer, add_producer),
-	SYMBOL_FIELD(irq_bypass_consumer, del_producer),
-	SYMBOL_STRUCT(irq_bypass_consumer),
-	SYMBOL_FIELD(irq_bypass_producer, irq),
-	SYMBOL_STRUCT(irq_bypass_producer),
 
 	SYMBOL_FIELD(kvm, irq_srcu),
 	SYMBOL_FIELD(kvm, irqfds.lock),
@@ -63,15 +75,6 @@ static const struct symbol_field fields[] = {
 	SYMBOL_FIELD(vgic_irq, target_vcpu),
 	SYMBOL_FIELD(vgic_irq, intid),
 	SYMBOL_FIELD(vgic_irq, host_irq),
-
-	SYMBOL_FIELD(its_vm, vprop_page),
-	SYMBOL_FIELD(its_vm, vpes),
-	SYMBOL_FIELD(its_vm, nr_vpes),
-	SYMBOL_FIELD(its_vpe, vlpi_count),
-	SYMBOL_FIELD(its_vlpi_map, vm),
-	SYMBOL_FIELD(its_vlpi_map, vpe),
-	SYMBOL_FIELD(its_vlpi_map, vintid),
-	SYMBOL_STRUCT(its_vlpi_map),
 };
 
 /* KVM's mark is a bool in some kernels, and a bit in others, which has no offset. */

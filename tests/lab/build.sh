@@ -91,10 +91,12 @@ make_sparse_cc() {
 # shellcheck disable=SC2153 # KBUILD is what it says: where kbuild finds the kernel, as seen from inside
 alter_header() {
 	local file=${ALTERED%%=*} common
-	common=$(sed -n 's|^include \(/.*\)/Makefile$|\1|p' "$ROOT$KBUILD/Makefile")
+	common=$(chroot "$ROOT" sed -n 's|^include \(/.*\)/Makefile$|\1|p' "$KBUILD/Makefile")
 	[[ -r $ROOT$common/include/$file ]] || die "the headers of $KVER have no include/$file"
 	sed "${ALTERED#*=}" "$ROOT$common/include/$file" >"$ROOT$BUILD/altered.h"
 	! cmp -s "$ROOT$common/include/$file" "$ROOT$BUILD/altered.h" || die "sed changes nothing of include/$file: ${ALTERED#*=}"
+	# Some headers count on who includes them.
+	sed -i '1i #include <linux/spinlock.h>' "$ROOT$BUILD/altered.h"
 	KBUILD_ARGS+=("KCFLAGS=-include $BUILD/altered.h")
 }
 
