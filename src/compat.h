@@ -112,8 +112,8 @@ static inline unsigned int compat_nr_irqs(void)
 }
 
 /*
- * How an LPI of a VM is found, and what keeps it from being freed meanwhile. Its irq_lock nests
- * inside.
+ * In which member of a VM's struct vgic_dist its LPIs are, how one is found, and what keeps it from
+ * being freed meanwhile. Its irq_lock nests inside.
  */
 #if PROBE_LPI_LIST
 #define COMPAT_LPIS	lpi_list_head
@@ -183,21 +183,22 @@ static inline bool compat_kvm_get_safe(struct kvm *kvm)
 /* KVM finds the vLPI to unmap by the route and the guest's tables, else by the host IRQ. */
 #define COMPAT_UNSET_BY_ROUTE	PROBE_UNSET_BY_ROUTE
 
-/* Has the guest LPIs enabled on this vCPU's redistributor? */
+/* Has the guest LPIs enabled on this vCPU's redistributor? And the member that says so. */
 #if PROBE_LPIS_ENABLED_CTLR
 #define COMPAT_LPIS_ENABLED	ctlr
-#else
-#define COMPAT_LPIS_ENABLED	lpis_enabled
-#endif
 
 static inline bool compat_lpis_enabled(const struct kvm_vcpu *vcpu)
 {
-#if PROBE_LPIS_ENABLED_CTLR
 	return atomic_read(&vcpu->arch.vgic_cpu.ctlr) == GICR_CTLR_ENABLE_LPIS;
-#else
-	return READ_ONCE(vcpu->arch.vgic_cpu.lpis_enabled);
-#endif
 }
+#else
+#define COMPAT_LPIS_ENABLED	lpis_enabled
+
+static inline bool compat_lpis_enabled(const struct kvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->arch.vgic_cpu.lpis_enabled);
+}
+#endif
 
 /* How a host IRQ is aimed; __irq_set_affinity() is exported nowhere, so both are looked up. */
 #if PROBE_IRQ_SET_AFFINITY_FORCE

@@ -80,7 +80,7 @@ void hook_drain(void)
 	synchronize_rcu_tasks();
 }
 
-/* Exported by newer kernels only. */
+/* Exported by newer kernels only; found by the first hook_install(). */
 static typeof(ftrace_free_filter) *free_filter;
 
 static const struct symbol borrowed[] = {
@@ -231,9 +231,10 @@ static int register_when_others_are_done(struct ftrace_ops *ops)
 int hook_install(struct hook_set *set)
 {
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	ret = symbols_find(borrowed, ARRAY_SIZE(borrowed));
+	if (!free_filter)
+		ret = symbols_find(borrowed, ARRAY_SIZE(borrowed));
 	if (ret)
 		return ret;
 	set->ops.func = hook_redirect;

@@ -8,6 +8,7 @@
 #include <linux/irqbypass.h>
 #include <linux/kvm_host.h>
 #include <linux/kvm_irqfd.h>
+#include <linux/string.h>
 #include <linux/irqchip/arm-gic-v4.h>
 #include <kvm/arm_vgic.h>
 
@@ -80,9 +81,11 @@ static const struct symbol_field fields[] = {
 /* KVM's mark is a bool in some kernels, and a bit in others, which has no offset. */
 static u32 bit_of_mark(void)
 {
-	struct vgic_irq irq = {};
+	struct vgic_irq irq;
 	const u8 *byte = (const u8 *)&irq;
 
+	/* What is between members, too, which an initializer may leave. */
+	memset(&irq, 0, sizeof(irq));
 	irq.hw = true;
 	while (!*byte)
 		byte++;

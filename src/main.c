@@ -62,10 +62,11 @@ static void say_loaded(void)
 }
 
 /*
- * Events are recorded first, so that none is missed. The watch and the gate are hooked before
- * irqbypass's registration, so that they see each mapping of a client. Registration is hooked last,
- * when all that a client needs is there. Then the irqfds that were there before are taken over:
- * that step can't fail, as the module can't leave once there is a client.
+ * The running kernel is compared with the headers before anything looks into it. Events are
+ * recorded first of all else, so that none is missed. The watch and the gate are hooked before
+ * irqbypass's registration, so that they see each mapping of a client. Registration is hooked
+ * last, when all that a client needs is there. Then the irqfds that were there before are taken
+ * over: that step can't fail, as the module can't leave once there is a client.
  */
 static int __init vlpi_broker_init(void)
 {

@@ -260,6 +260,13 @@ static void interrupt_guest(struct vm *vm)
 	vm_resume(vm);
 }
 
+/* What it has slept through is there when something else wakes it. */
+static bool takes_when_awake(struct sharers *sh, uint64_t before)
+{
+	interrupt_guest(sh->vm);
+	return sharers_takes(sh, before);
+}
+
 /*
  * It falls asleep with its distributor off, which another vCPU then switches on. On GICv4.1 KVM has
  * asked for a doorbell of the groups that were on when the vCPU was last loaded: none. So there a
@@ -284,8 +291,7 @@ VM_TEST_F(disabled, is_woken_after_the_group_is_enabled, "H19")
 				TH_LOG("round %u: a direct interrupt does not wake it", n + 1);
 			}
 			note("GICv4.1: a direct interrupt does not wake it");
-			interrupt_guest(sh->vm);
-			ASSERT_TRUE(sharers_takes(sh, before)) {
+			ASSERT_TRUE(takes_when_awake(sh, before)) {
 				TH_LOG("it is awake, and the interrupt is lost");
 			}
 		}
@@ -315,6 +321,16 @@ FIXTURE_TEARDOWN(many)
 	company_leaves(&self->company);
 }
 
+/* All at once; the handlers of what rings have run then. */
+static void ring_all(struct sharers *sh, uint64_t *before)
+{
+	for (unsigned int i = 0; i < SLEEPERS; i++)
+		before[i] = sharers_count(&sh[i]);
+	for (unsigned int i = 0; i < SLEEPERS; i++)
+		source_fire(sh[i].src[0]);
+	visit_host_cpus(NULL, NULL);
+}
+
 static bool all_take(struct sharers *sh, const uint64_t *before)
 {
 	unsigned int i = 0;
@@ -336,16 +352,11 @@ VM_TEST_F(many, are_woken_at_once, "H19")
 	bool all_ring = host_has_gicv4_1() || possible_host_cpus() >= SLEEPERS;
 	unsigned int slept_on = 0;
 	uint64_t before[SLEEPERS];
+	struct wait w;
 
-	for (unsigned int n = 0; n < MANY / 4; n++) {
-		struct wait w;
-
+	for (unsigned int n = 0; n < MANY / SLEEPERS; n++) {
 		wait_for(vcpus_blocked(), "the guests sleep");
-		for (unsigned int i = 0; i < SLEEPERS; i++)
-			before[i] = sharers_count(&self->sh[i]);
-		for (unsigned int i = 0; i < SLEEPERS; i++)
-			source_fire(self->sh[i].src[0]);
-		visit_host_cpus(NULL, NULL);
+		ring_all(self->sh, before);
 		wait_begin(&w);
 		/* What sleeps on, all of it sleeps: there is nothing left to wait for. */
 		while (!all_take(self->sh, before) && (all_ring || !vcpus_blocked()) &&
@@ -361,15 +372,14 @@ VM_TEST_F(many, are_woken_at_once, "H19")
 				       SLEEPERS);
 			}
 			slept_on++;
-			interrupt_guest(sh->vm);
-			ASSERT_TRUE(sharers_takes(sh, before[i])) {
+			ASSERT_TRUE(takes_when_awake(sh, before[i])) {
 				TH_LOG("it is awake, and the interrupt is lost");
 			}
 		}
 	}
 	if (slept_on)
 		note("%u vPEs, %u possible CPUs: %u of %u direct interrupts woke nobody", SLEEPERS,
-		     possible_host_cpus(), slept_on, MANY / 4 * SLEEPERS);
+		     possible_host_cpus(), slept_on, MANY);
 }
 
 TEST_MAIN

@@ -101,7 +101,8 @@ bool wait_more(struct wait *w)
 
 #define CPUS			"/sys/devices/system/cpu/"
 
-static void read_cpus(const char *path, cpu_set_t *set)
+/* One of the kernel's lists of CPUs: "online", "possible". */
+static void list_cpus(const char *path, cpu_set_t *set)
 {
 	FILE *f = fopen(path, "r");
 	unsigned int from, to;
@@ -123,25 +124,22 @@ static void read_cpus(const char *path, cpu_set_t *set)
 	fclose(f);
 }
 
-static void online_cpus(cpu_set_t *set)
+static unsigned int count_cpus(const char *path)
 {
-	read_cpus(CPUS "online", set);
+	cpu_set_t set;
+
+	list_cpus(path, &set);
+	return CPU_COUNT(&set);
 }
 
 unsigned int host_cpus(void)
 {
-	cpu_set_t set;
-
-	online_cpus(&set);
-	return CPU_COUNT(&set);
+	return count_cpus(CPUS "online");
 }
 
 unsigned int possible_host_cpus(void)
 {
-	cpu_set_t set;
-
-	read_cpus(CPUS "possible", &set);
-	return CPU_COUNT(&set);
+	return count_cpus(CPUS "possible");
 }
 
 #define SECOND_CPU		CPUS "cpu1/online"
@@ -158,7 +156,7 @@ void visit_host_cpus(void (*each)(void *), void *arg)
 
 	if (sched_getaffinity(0, sizeof(saved), &saved))
 		die("sched_getaffinity: %m");
-	online_cpus(&online);
+	list_cpus(CPUS "online", &online);
 	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &online))
 			continue;

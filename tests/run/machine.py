@@ -220,6 +220,13 @@ def run(boots, report=None, jobs=JOBS):
     return side_by_side([functools.partial(boot.run, report) for boot in boots], jobs)
 
 
+def run_labelled(boots, report=None, jobs=JOBS):
+    """As run(), of a dict of boots; yields (label, boot)."""
+    labels = {boot: label for label, boot in boots.items()}
+    for boot in run(boots.values(), report, jobs):
+        yield labels[boot], boot
+
+
 def judge(report, boot, label):
     """A line of the report for each test, and one for the machine: its kernel log and its ITS trace."""
     for _, result in boot.results():
