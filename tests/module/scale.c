@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the calls of one VM take beside 1, 100 and 1,000 others, on the stock kernel and with the
- * module; what INFO, DUMP, a load and an unload take there; and what a VM of 4,096 irqfds pays when
- * it sets its routes (P7). The others are processes of their own: a VM each, with a few irqfds, that does
- * nothing.
+ * module; what INFO, DUMP, a load and an unload take there; what a VM of 4,096 irqfds pays when it
+ * sets its routes; and a million irqfds, dumped while VMs come and go (P7). The others are processes
+ * of their own: a VM each, with a few irqfds, that does nothing.
  *
  * The times are those of the host's clock. They are judged only where the lab counts instructions
  * (tests/lab/run --icount): there a ns is an instruction. Elsewhere they are for the eye.
@@ -28,12 +28,14 @@
 /* ---- VMs that are there, and no more --------------------------------------------------------- */
 
 #define IRQFDS_OF_ONE	4
+#define IRQFDS_OF_MANY	4000
 
 struct small_vm {
 	int fd;
 	int vcpu;
 	int vgic;
-	int eventfd[IRQFDS_OF_ONE];
+	unsigned int nr_irqfds;
+	int eventfd[IRQFDS_OF_MANY];
 };
 
 static void small_irqfd(const struct small_vm *vm, unsigned int i, uint32_t flags)
@@ -45,12 +47,12 @@ static void small_irqfd(const struct small_vm *vm, unsigned int i, uint32_t flag
 }
 
 /* Its irqfds have routes to MSIs, and there is no ITS that takes these. */
-static void small_vm_new(struct small_vm *vm)
+static void small_vm_new(struct small_vm *vm, unsigned int nr_irqfds)
 {
 	struct {
 		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry[IRQFDS_OF_ONE];
-	} routes = { .head.nr = IRQFDS_OF_ONE };
+		struct kvm_irq_routing_entry entry[IRQFDS_OF_MANY];
+	} routes = { .head.nr = nr_irqfds };
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };
 	uint32_t irqs = 64;
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -66,7 +68,8 @@ static void small_vm_new(struct small_vm *vm)
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs, "number of interrupts");
 	device_attr(vm->vgic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
 		    "initialising the vGIC");
-	for (unsigned int i = 0; i < IRQFDS_OF_ONE; i++)
+	vm->nr_irqfds = nr_irqfds;
+	for (unsigned int i = 0; i < nr_irqfds; i++)
 		routes.entry[i] = (struct kvm_irq_routing_entry) {
 			.gsi = SHARED_GSI + i,
 			.type = KVM_IRQ_ROUTING_MSI,
@@ -75,7 +78,7 @@ static void small_vm_new(struct small_vm *vm)
 		};
 	if (ioctl(vm->fd, KVM_SET_GSI_ROUTING, &routes))
 		die("routes of a small VM: %m");
-	for (unsigned int i = 0; i < IRQFDS_OF_ONE; i++) {
+	for (unsigned int i = 0; i < nr_irqfds; i++) {
 		vm->eventfd[i] = eventfd_new();
 		small_irqfd(vm, i, 0);
 	}
@@ -83,7 +86,7 @@ static void small_vm_new(struct small_vm *vm)
 
 static void small_vm_free(struct small_vm *vm)
 {
-	for (unsigned int i = 0; i < IRQFDS_OF_ONE; i++)
+	for (unsigned int i = 0; i < vm->nr_irqfds; i++)
 		close(vm->eventfd[i]);
 	close(vm->vgic);
 	close(vm->vcpu);
@@ -98,21 +101,22 @@ struct told {
 
 struct others {
 	unsigned int nr;
+	unsigned int irqfds_of_each;
 	pid_t *pid;
 	struct told *told;
 };
 
-static void be_another(struct told *told)
+static void be_another(struct told *told, unsigned int nr_irqfds)
 {
-	struct small_vm vm;
+	static struct small_vm vm;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	syscall(SYS_close_range, 3, ~0U, 0);
-	small_vm_new(&vm);
+	small_vm_new(&vm, nr_irqfds);
 	__atomic_add_fetch(&told->ready, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&told->without_irqfds, __ATOMIC_SEQ_CST))
 		syscall(SYS_futex, &told->without_irqfds, FUTEX_WAIT, 0, NULL, NULL, 0);
-	for (unsigned int i = 0; i < IRQFDS_OF_ONE; i++)
+	for (unsigned int i = 0; i < nr_irqfds; i++)
 		small_irqfd(&vm, i, KVM_IRQFD_FLAG_DEASSIGN);
 	__atomic_add_fetch(&told->ready, 1, __ATOMIC_SEQ_CST);
 	for (;;)
@@ -130,9 +134,10 @@ static void await_others(struct others *o, unsigned int ready)
 	}
 }
 
-static void others_new(struct others *o, unsigned int nr)
+static void others_new(struct others *o, unsigned int nr, unsigned int irqfds_of_each)
 {
 	o->nr = nr;
+	o->irqfds_of_each = irqfds_of_each;
 	o->pid = calloc(nr, sizeof(*o->pid));
 	o->told = mmap(NULL, sizeof(*o->told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
@@ -144,7 +149,7 @@ static void others_new(struct others *o, unsigned int nr)
 		if (o->pid[i] < 0)
 			die("fork: %m");
 		if (!o->pid[i])
-			be_another(o->told);
+			be_another(o->told, irqfds_of_each);
 		/* Not all at once: each of them waits for the others in KVM. */
 		await_others(o, i + 1);
 	}
@@ -218,7 +223,7 @@ static uint64_t since(uint64_t *then)
 static void measure(struct vm *vm, struct source *src, uint64_t calls[NR_CALLS])
 {
 	uint64_t ns[NR_CALLS][CALLS_BEFORE + CALLS], then;
-	struct small_vm small;
+	static struct small_vm small;
 
 	for (unsigned int i = 0; i < CALLS_BEFORE + CALLS; i++) {
 		then = now_ns();
@@ -228,7 +233,7 @@ static void measure(struct vm *vm, struct source *src, uint64_t calls[NR_CALLS])
 		ns[ROUTE][i] = since(&then);
 		source_deassign(src);
 		ns[DETACH][i] = since(&then);
-		small_vm_new(&small);
+		small_vm_new(&small, IRQFDS_OF_ONE);
 		then = now_ns();
 		small_vm_free(&small);
 		ns[DEATH][i] = since(&then);
@@ -269,7 +274,7 @@ static void figures_of(unsigned int nr, struct figures *f)
 	struct vm *vm;
 	uint64_t then;
 
-	others_new(&others, nr);
+	others_new(&others, nr, IRQFDS_OF_ONE);
 	vm = vm_new("measured", 1);
 	vm_sentinel(vm, false);
 	guest_boot(vm);
@@ -414,6 +419,161 @@ VM_TEST_F_TIMEOUT(large, vm_sets_its_routes, TEST_BOUND, "P7")
 	note("scale: load beside a VM of %u: %llu", LARGE, (unsigned long long)load);
 	if (getenv("VLPI_ICOUNT"))
 		EXPECT_GE(MOST_ROUTING * stock, 100 * (broker - stock));
+}
+
+/* ---- a million irqfds ------------------------------------------------------------------------ */
+
+/* Beside so few, and so many, VMs of IRQFDS_OF_MANY. */
+#define FEW_VMS		10
+#define MANY_VMS	250
+/* Before 6.17 irqbypass keeps the consumers of the host in a list: a million are out of reach. */
+#define MANY_VMS_OLD	20
+/* VMs that are numbered higher have not been there from the start. */
+#define MAX_VM_ID	(1U << 20)
+#define DUMPS		3
+#define EVENTS_KEPT	8192
+
+FIXTURE(million) {
+	struct others others;
+	uint32_t *clients; /* by the id of their VM */
+	int reader;
+	bool was_loaded;
+};
+
+FIXTURE_SETUP(million)
+{
+	struct rlimit files = { .rlim_cur = 8192, .rlim_max = 8192 };
+
+	self->was_loaded = broker_loaded();
+	broker_want(true);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	self->reader = open("/dev/vlpi_broker", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, self->reader);
+	self->clients = calloc(MAX_VM_ID, sizeof(*self->clients));
+	ASSERT_NE(NULL, self->clients);
+}
+
+FIXTURE_TEARDOWN(million)
+{
+	close(self->reader);
+	free(self->clients);
+	broker_want(self->was_loaded);
+}
+
+/*
+ * As a tool does that keeps nothing: how many there are of each VM. Returns how many of all, 0
+ * where ids do not ascend.
+ */
+static uint64_t count_clients(int fd, uint32_t *clients)
+{
+	static struct vlpi_broker_client got[4096];
+	struct vlpi_broker_dump dump = {
+		.size = sizeof(dump),
+		.buf = (uintptr_t)got,
+		.buf_entries = ARRAY_SIZE(got),
+		.entry_size = sizeof(got[0]),
+	};
+	uint64_t last = 0, nr = 0;
+
+	memset(clients, 0, MAX_VM_ID * sizeof(*clients));
+	do {
+		if (ioctl(fd, VLPI_BROKER_DUMP, &dump))
+			die("DUMP: %m");
+		for (uint32_t i = 0; i < dump.nr_entries; i++) {
+			if (got[i].id <= last)
+				return 0;
+			last = got[i].id;
+			if (got[i].vm_id < MAX_VM_ID)
+				clients[got[i].vm_id]++;
+		}
+		nr += dump.nr_entries;
+	} while (dump.more);
+	return nr;
+}
+
+/* So many VMs have all their irqfds in the last count. */
+static unsigned int whole_vms(const uint32_t *clients)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int id = 0; id < MAX_VM_ID; id++)
+		nr += clients[id] == IRQFDS_OF_MANY;
+	return nr;
+}
+
+/* VMs that come and go until it is killed. */
+static pid_t coming_and_going(void)
+{
+	static struct small_vm vm;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork: %m");
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		small_vm_new(&vm, IRQFDS_OF_ONE);
+		small_vm_free(&vm);
+	}
+}
+
+/* Assigned, and dumped: the time of a dump for one irqfd. */
+static uint64_t dump_beside(FIXTURE_DATA(million) *self, unsigned int nr_vms)
+{
+	uint64_t begin = now_ns(), assign, nr, took[DUMPS];
+
+	others_new(&self->others, nr_vms, IRQFDS_OF_MANY);
+	assign = (now_ns() - begin) / nr_vms / IRQFDS_OF_MANY;
+	for (unsigned int i = 0; i < DUMPS; i++) {
+		begin = now_ns();
+		nr = count_clients(self->reader, self->clients);
+		if (nr != (uint64_t)nr_vms * IRQFDS_OF_MANY)
+			die("%llu irqfds in a dump of %u VMs", (unsigned long long)nr, nr_vms);
+		took[i] = (now_ns() - begin) / nr;
+	}
+	note("scale: %u irqfds: %llu to make one, dump %llu each", nr_vms * IRQFDS_OF_MANY,
+	     (unsigned long long)assign, (unsigned long long)median(took, DUMPS));
+	return median(took, DUMPS);
+}
+
+VM_TEST_F_TIMEOUT(million, irqfds_are_dumped_while_vms_come_and_go, TEST_BOUND, "P6 P7")
+{
+	unsigned int nr_vms = kernel_before(6, 17) ? MANY_VMS_OLD : MANY_VMS, nr_events = 0;
+	static struct vlpi_broker_event events[256];
+	struct vlpi_broker_info info;
+	uint64_t few, many;
+	ssize_t len;
+	pid_t churn;
+
+	few = dump_beside(self, FEW_VMS);
+	others_free(&self->others);
+	wait_for((broker_info(&info), !info.nr_clients), "the few have gone");
+	many = dump_beside(self, nr_vms);
+	broker_info(&info);
+	EXPECT_EQ(nr_vms * IRQFDS_OF_MANY, info.nr_clients);
+	EXPECT_EQ(nr_vms, whole_vms(self->clients));
+	if (getenv("VLPI_ICOUNT"))
+		EXPECT_GE(MOST_SHOWN * few, 100 * many);
+
+	churn = coming_and_going();
+	for (unsigned int i = 0; i < DUMPS; i++) {
+		EXPECT_NE(0, count_clients(self->reader, self->clients));
+		EXPECT_EQ(nr_vms, whole_vms(self->clients));
+	}
+	kill(churn, SIGKILL);
+	waitpid(churn, NULL, 0);
+
+	/* It has not read so far: it held up nobody, and gets what is kept. */
+	while ((len = read(self->reader, events, sizeof(events))) > 0)
+		nr_events += len / sizeof(events[0]);
+	EXPECT_EQ(-1, len);
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_GE(EVENTS_KEPT, nr_events);
+	others_free(&self->others);
+	wait_for((broker_info(&info), !info.nr_clients), "all irqfds have gone");
 }
 
 TEST_MAIN

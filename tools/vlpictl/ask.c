@@ -2,10 +2,11 @@
 /*
  * Ask the module, and believe only what the ABI allows it to say.
  *
- * A dump is read in as few calls as there can be, since one call is one moment's state of a VM. A
- * VM with many clients may need several calls; where its generation changes between two of them, the
- * walk starts again. After MAX_WALKS the last one is taken as it is, and marked: on a host that never
- * rests, an answer that says what it lacks is worth more than none.
+ * Clients are read in pieces of whole VMs, so that a host's size costs no memory. One call is one
+ * moment's state of a VM. A VM with many clients may need several calls; where its generation
+ * changes between two of them, it is read again. After MAX_WALKS what was read last is taken as it
+ * is, and marked: on a host that never rests, an answer that says what it lacks is worth more than
+ * none.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +21,8 @@
 /* The ABI returns no more at once. */
 #define MAX_BATCH	4096
 #define MAX_WALKS	8
+/* A piece is at an end with the first VM that ends above this. */
+#define PIECE		16384
 /* Far above any host's number of irqfds: a walk that gets here would never end. */
 #define MAX_CLIENTS	(1U << 22)
 
@@ -142,24 +145,26 @@ int ask_info(int fd, struct vlpi_broker_info *info)
 	return -1;
 }
 
-static int make_room(struct snapshot *snap, size_t *room)
+static int make_room(struct clients *all)
 {
 	struct vlpi_broker_client *bigger;
+	size_t room;
 
-	if (*room - snap->nr >= MAX_BATCH)
-		return 0;
-	if (snap->nr > MAX_CLIENTS) {
+	if (all->nr_read > MAX_CLIENTS) {
 		complain("the module lists more than %u clients; that can't be right, please report it",
 			 MAX_CLIENTS);
 		return -1;
 	}
-	*room = 2 * snap->nr + MAX_BATCH;
-	bigger = realloc(snap->clients, *room * sizeof(*bigger));
+	if (all->room - all->nr_there >= MAX_BATCH)
+		return 0;
+	room = 2 * all->nr_there + MAX_BATCH;
+	bigger = realloc(all->client, room * sizeof(*bigger));
 	if (!bigger) {
-		complain("no memory for %zu clients; free some and try again", *room);
+		complain("no memory for %zu clients; free some and try again", room);
 		return -1;
 	}
-	snap->clients = bigger;
+	all->client = bigger;
+	all->room = room;
 	return 0;
 }
 
@@ -192,50 +197,78 @@ static int check_answer(const struct vlpi_broker_dump *dump, const struct vlpi_b
 	return -1;
 }
 
-/*
- * One pass over all clients. Returns 1, or 0 where the state changed on the way; it then stopped
- * early unless @last.
- */
-static int walk(int fd, struct snapshot *snap, size_t *room, bool last)
+/* One call of the module, whose answer comes behind what is there. */
+static int ask_dump(int fd, struct clients *all, struct vlpi_broker_dump *dump)
 {
-	struct vlpi_broker_dump dump;
-	uint64_t cursor = 0, generation = 0;
+	struct vlpi_broker_client *got;
 
-	snap->nr = 0;
-	snap->generation = 0;
-	snap->consistent = true;
-	do {
-		struct vlpi_broker_client *got;
+	if (make_room(all))
+		return -1;
+	got = all->client + all->nr_there;
+	memset(got, 0, MAX_BATCH * sizeof(*got));
+	memset(dump, 0, sizeof(*dump));
+	dump->size = sizeof(*dump);
+	dump->cursor = all->cursor;
+	dump->buf = (uintptr_t)got;
+	dump->buf_entries = MAX_BATCH;
+	dump->entry_size = sizeof(*got);
+	if (ask(fd, VLPI_BROKER_DUMP, dump, "DUMP"))
+		return -1;
+	return check_answer(dump, got, all->cursor);
+}
 
-		if (make_room(snap, room))
-			return -1;
-		got = snap->clients + snap->nr;
-		memset(got, 0, MAX_BATCH * sizeof(*got));
-		memset(&dump, 0, sizeof(dump));
-		dump.size = sizeof(dump);
-		dump.cursor = cursor;
-		dump.buf = (uintptr_t)got;
-		dump.buf_entries = MAX_BATCH;
-		dump.entry_size = sizeof(*got);
-		if (ask(fd, VLPI_BROKER_DUMP, &dump, "DUMP") || check_answer(&dump, got, cursor))
-			return -1;
+/*
+ * A VM that takes several calls is to be shown as it was at one moment: it is read again where it
+ * has changed between two of them. Returns whether that is so.
+ */
+static bool read_again(struct clients *all, uint64_t generation)
+{
+	if (generation == all->vm_generation)
+		return false;
+	if (++all->walks < MAX_WALKS) {
+		all->generation -= all->vm_generation;
+		all->nr_read -= all->nr_there - all->vm_begin;
+		all->nr_there = all->vm_begin;
+		all->cursor = all->vm_cursor;
+		return true;
+	}
+	if (all->consistent)
+		complain("warning: clients changed during each of %d attempts to read them; "
+			 "the lines may come from different moments, run vlpictl again to compare",
+			 MAX_WALKS);
+	all->consistent = false;
+	return false;
+}
 
-		/* A VM that takes several calls is to be shown as it was at one moment. */
-		if (snap->nr && dump.nr_entries && got[0].vm_id == got[-1].vm_id) {
-			if (dump.generation != generation) {
-				snap->consistent = false;
-				if (!last)
-					return 0;
-			}
-		} else {
-			snap->generation += dump.generation;
-		}
-		generation = dump.generation;
-		snap->nr += dump.nr_entries;
-		cursor = dump.cursor;
-	} while (dump.more);
+/* Take what the module has answered. */
+static void take(struct clients *all, const struct vlpi_broker_dump *dump)
+{
+	const struct vlpi_broker_client *got = all->client + all->nr_there;
+	size_t begin = dump->nr_entries;
+	uint64_t vm;
 
-	return snap->consistent;
+	if (!dump->nr_entries)
+		return;
+	vm = got[begin - 1].vm_id;
+	if (all->nr_there && got[0].vm_id == got[-1].vm_id) {
+		if (read_again(all, dump->generation))
+			return;
+	} else {
+		all->generation += dump->generation;
+	}
+	while (begin && got[begin - 1].vm_id == vm)
+		begin--;
+	if (begin || !all->nr_there || got[-1].vm_id != vm) {
+		/* The same cursor as before: it is this VM that is read again. */
+		if (begin || all->cursor != all->vm_cursor)
+			all->walks = 0;
+		all->vm_begin = all->nr_there + begin;
+		all->vm_cursor = begin ? got[begin - 1].id : all->cursor;
+	}
+	all->vm_generation = dump->generation;
+	all->nr_there += dump->nr_entries;
+	all->nr_read += dump->nr_entries;
+	all->cursor = dump->cursor;
 }
 
 static uint64_t place(const struct vlpi_broker_client *c)
@@ -267,25 +300,36 @@ static int by_place(const void *pa, const void *pb)
 	return ret ? ret : cmp(a->id, b->id);
 }
 
-/* Read all clients. Returns 0 for an inconsistent snapshot too, after saying so. */
-int ask_clients(int fd, struct snapshot *snap)
+int ask_clients(int fd, struct clients *all)
 {
-	size_t room = 0;
-	int ret = 0;
+	struct vlpi_broker_dump dump;
+	bool full;
 
-	memset(snap, 0, sizeof(*snap));
-	for (int i = 1; i <= MAX_WALKS && !ret; i++)
-		ret = walk(fd, snap, &room, i == MAX_WALKS);
-	if (ret < 0) {
-		free(snap->clients);
-		return -1;
-	}
-	if (!ret)
-		complain("warning: clients changed during each of %d attempts to read them; "
-			 "the lines may come from different moments, run vlpictl again to compare",
-			 MAX_WALKS);
-	qsort(snap->clients, snap->nr, sizeof(*snap->clients), by_place);
-	return 0;
+	if (!all->nr_read)
+		all->consistent = true;
+	/* What has come of the VM with which this piece begins. */
+	all->nr_there -= all->nr;
+	if (all->nr_there)
+		memmove(all->client, all->client + all->nr,
+			all->nr_there * sizeof(*all->client));
+	all->vm_begin = 0;
+	do {
+		if (ask_dump(fd, all, &dump))
+			return -1;
+		take(all, &dump);
+		progress("%zu clients read", all->nr_read);
+		full = dump.more && all->vm_begin >= PIECE;
+	} while (dump.more && !full);
+
+	all->nr = full ? all->vm_begin : all->nr_there;
+	qsort(all->client, all->nr, sizeof(*all->client), by_place);
+	return full;
+}
+
+void ask_clients_end(struct clients *all)
+{
+	free(all->client);
+	memset(all, 0, sizeof(*all));
 }
 
 /*

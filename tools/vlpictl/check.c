@@ -35,7 +35,7 @@ static bool may_pass(const struct verdict *v)
 	for (int i = 0; i < NR_ATT; i++)
 		if (v->count[i] && attention[i].passing)
 			return true;
-	return !v->snap.consistent;
+	return !v->consistent;
 }
 
 /* Returns -1 after a complaint. */
@@ -61,7 +61,7 @@ static enum severity judge(const struct verdict *v)
 		if (!v->count[i])
 			continue;
 		/* Clients of different moments: a slot may have changed hands between them. */
-		if (attention[i].passing && !v->snap.consistent)
+		if (attention[i].passing && !v->consistent)
 			return SEV_UNKNOWN;
 		if (attention[i].critical)
 			severity = SEV_CRITICAL;

@@ -27,8 +27,10 @@ enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
  * @option: take an option of its own; may be missing. Returns -1 after a complaint.
  * @read: ask the module, and leave in @rows what is to be printed. Returns -1 after a complaint, 1
  *	where it is to be called again once that has been printed, else 0.
+ * @one_list: what @read leaves each time are parts of one list: one object in JSON. Otherwise each
+ *	is an object of its own.
  * @preface: say what stands beside the table, in any view but JSON.
- * @members: write what stands beside the rows in JSON.
+ * @members: write what stands beside the rows in JSON; behind them where they come in parts.
  *
  * @status: the exit status once all is printed; EXIT_OK where it is missing.
  * @run: in place of @table, @read, @preface and @members: do it all, and return the exit status.
@@ -45,6 +47,7 @@ struct command {
 	const struct option *options;
 	int (*option)(int opt, const char *arg);
 	int (*read)(int fd, const struct vlpi_broker_info *info, struct rows *rows);
+	bool one_list;
 	void (*preface)(enum output_mode mode);
 	void (*members)(struct json *j);
 	int (*status)(void);

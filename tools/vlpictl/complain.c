@@ -2,11 +2,53 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "complain.h"
 
 static bool quiet;
 static char kept[512];
+
+/* So often a line is written anew, at most. */
+#define PROGRESS_MS	200
+
+static bool in_progress;
+
+static unsigned long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+void progress(const char *fmt, ...)
+{
+	static unsigned long long next;
+	va_list ap;
+
+	if (quiet || !isatty(STDERR_FILENO))
+		return;
+	if (!next)
+		next = now_ms() + 1000 * PROGRESS_SECONDS;
+	if (now_ms() < next)
+		return;
+	next = now_ms() + PROGRESS_MS;
+	va_start(ap, fmt);
+	fputs("\rvlpictl: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	in_progress = true;
+}
+
+void progress_end(void)
+{
+	/* Back to the begin of the line, and erase it. */
+	if (in_progress)
+		fputs("\r\033[K", stderr);
+	in_progress = false;
+}
 
 void complain(const char *fmt, ...)
 {
@@ -17,6 +59,7 @@ void complain(const char *fmt, ...)
 		vsnprintf(kept, sizeof(kept), fmt, ap);
 	} else {
 		fflush(stdout);
+		progress_end();
 		fputs("vlpictl: ", stderr);
 		vfprintf(stderr, fmt, ap);
 		fputc('\n', stderr);

@@ -13,6 +13,13 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *complain_quietly(void);
 /* Forget what is kept. */
 void complain_drop(void);
+/*
+ * On a terminal, a line that says how far something is that takes more than PROGRESS_SECONDS. It is
+ * gone after progress_end(), or with the next complaint.
+ */
+#define PROGRESS_SECONDS	2
+void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void progress_end(void);
 /* Print what is kept, and what is complained of from now on. */
 void complain_aloud(void);
 

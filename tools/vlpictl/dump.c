@@ -3,7 +3,7 @@
  * vlpictl dump: one line per client.
  *
  * Sorted so that the lines of one vLPI stand together, the holder first and then the waiters in the
- * order in which they would be promoted.
+ * order in which they would be promoted. On a large host it is printed as it is read.
  */
 #include <inttypes.h>
 
@@ -134,39 +134,53 @@ _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 _Static_assert(TEXT_SIZE(sizeof(((struct vlpi_broker_client *)0)->vm_name)) <= CELL_SIZE,
 	       "raise CELL_SIZE");
 
-/* What the filters have left. */
-static struct snapshot snap;
+static struct clients all;
+/* Those that pass the filters, in all pieces. */
+static size_t nr_passed;
 
-static int read_clients(int fd, const struct vlpi_broker_info *info, struct rows *rows)
+/* Those that pass to the front. */
+static size_t choose(struct vlpi_broker_client *client, size_t nr)
 {
-	size_t nr = 0;
+	size_t passed = 0;
 
-	(void)info;
-	if (ask_clients(fd, &snap))
-		return -1;
-	for (size_t i = 0; i < snap.nr; i++) {
-		const struct vlpi_broker_client *c = &snap.clients[i];
+	for (size_t i = 0; i < nr; i++) {
+		const struct vlpi_broker_client *c = &client[i];
 
 		if (filter_passes(BY_VM, c->vm_id) && filter_passes(BY_PID, c->vm_pid) &&
 		    filter_passes(BY_IRQ, c->host_irq) && filter_passes(BY_VINTID, c->vintid))
-			snap.clients[nr++] = *c;
+			client[passed++] = *c;
 	}
-	snap.nr = nr;
-	*rows = (struct rows){ snap.clients, nr, sizeof(*snap.clients) };
-	return 0;
+	return passed;
+}
+
+static int read_clients(int fd, const struct vlpi_broker_info *info, struct rows *rows)
+{
+	size_t nr;
+	int more;
+
+	(void)info;
+	do {
+		more = ask_clients(fd, &all);
+		if (more < 0)
+			return -1;
+		nr = choose(all.client, all.nr);
+	} while (more && !nr);
+	nr_passed += nr;
+	*rows = (struct rows){ all.client, nr, sizeof(*all.client) };
+	return more;
 }
 
 static void preface(enum output_mode mode)
 {
-	if (!snap.nr && mode == OUT_TABLE)
+	if (!nr_passed && mode == OUT_TABLE)
 		complain(filter_any() ?
 			 "no client matches" : "no client: no irqfd has come to the broker");
 }
 
 static void members(struct json *j)
 {
-	json_number(j, "generation", snap.generation);
-	json_bool(j, "consistent", snap.consistent);
+	json_number(j, "generation", all.generation);
+	json_bool(j, "consistent", all.consistent);
 }
 
 const struct command dump_command = {
@@ -184,6 +198,7 @@ const struct command dump_command = {
 	},
 	.option = filter_option,
 	.read = read_clients,
+	.one_list = true,
 	.preface = preface,
 	.members = members,
 };

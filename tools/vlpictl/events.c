@@ -6,6 +6,7 @@
  * printed as it comes, with a heading once. In JSON each piece is an object of its own.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -52,18 +53,69 @@ static const struct column columns[] = {
 
 _Static_assert(ARRAY_SIZE(columns) <= MAX_COLUMNS, "raise MAX_COLUMNS");
 
-/* The clients that there were when the first events were read: of them is known whose a VM is. */
-static struct snapshot snap;
+/* Whose the VMs are, by their ids, as it was when the first events were read. */
+static struct vm {
+	uint64_t id;
+	int32_t pid;
+} *vms;
 
-static bool find_pid(uint64_t vm, int32_t *pid)
+static size_t nr_vms;
+static bool vms_known;
+
+static int by_id(const void *a, const void *b)
 {
-	for (size_t i = 0; i < snap.nr; i++) {
-		if (snap.clients[i].vm_id == vm) {
-			*pid = snap.clients[i].vm_pid;
-			return true;
+	const struct vm *vma = a, *vmb = b;
+
+	return (vma->id > vmb->id) - (vma->id < vmb->id);
+}
+
+static bool find_pid(uint64_t id, int32_t *pid)
+{
+	const struct vm key = { .id = id };
+	const struct vm *found = nr_vms ? bsearch(&key, vms, nr_vms, sizeof(key), by_id) : NULL;
+
+	if (found)
+		*pid = found->pid;
+	return found;
+}
+
+static int add_vms(const struct vlpi_broker_client *client, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct vm *bigger;
+
+		if (nr_vms && vms[nr_vms - 1].id == client[i].vm_id)
+			continue;
+		bigger = realloc(vms, (nr_vms + 1) * sizeof(*vms));
+		if (!bigger) {
+			complain("no memory for a table of %zu VMs; free some and try again",
+				 nr_vms + 1);
+			return -1;
 		}
+		vms = bigger;
+		vms[nr_vms++] = (struct vm){ client[i].vm_id, client[i].vm_pid };
 	}
-	return false;
+	return 0;
+}
+
+/* Once, and not again with each piece: that is work for the host. A later VM has no name. */
+static int read_vms(int fd)
+{
+	struct clients all = { 0 };
+	int more;
+
+	if (vms_known)
+		return 0;
+	do {
+		more = ask_clients(fd, &all);
+		if (more >= 0 && add_vms(all.client, all.nr))
+			more = -1;
+	} while (more > 0);
+	ask_clients_end(&all);
+	if (nr_vms)
+		qsort(vms, nr_vms, sizeof(*vms), by_id);
+	vms_known = true;
+	return more;
 }
 
 static bool put_date(char *out, size_t len, uint64_t time_ns)
@@ -204,8 +256,7 @@ static int read_piece(int fd, const struct vlpi_broker_info *info, struct rows *
 	int ret;
 
 	(void)info;
-	/* Not again with each piece: that is work for the host. A later VM has no name. */
-	if (!snap.clients && ask_clients(fd, &snap))
+	if (read_vms(fd))
 		return -1;
 	ret = take(fd);
 	choose();

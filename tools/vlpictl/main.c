@@ -26,7 +26,8 @@
  *	text.c				the ABI's numbers and bytes as text
  *	host.c				files of the host, and its log
  *	replace_file.c			a file that is replaced at once
- *	complain.c			what goes to standard error
+ *	stop.c				^C and its kin, where files would be left behind
+ *	complain.c			what goes to standard error, and how far it is
  */
 #include <errno.h>
 #include <limits.h>
@@ -152,26 +153,65 @@ static int run_help(int argc, char *argv[])
 	return cmd ? help_command(cmd) : EXIT_USAGE;
 }
 
-static int print(const struct command *cmd, const struct output *out, const struct rows *rows)
-{
-	struct json j = { .to = stdout };
+/**
+ * struct printed - how far the output is
+ * @json: the object.
+ * @open: a list that more is to come of.
+ */
+struct printed {
+	struct json json;
+	bool open;
+};
 
-	if (out->mode != OUT_JSON) {
-		cmd->preface(out->mode);
-		return table_print(&cmd->table, out, rows);
+static void print_json(const struct command *cmd, const struct output *out,
+		       const struct rows *rows, bool more, struct printed *to)
+{
+	bool whole = !to->open && !more;
+
+	if (!to->open) {
+		json_open(&to->json, NULL, '{');
+		json_number(&to->json, "format", JSON_FORMAT);
+		json_string(&to->json, "command", cmd->name);
+		if (whole)
+			cmd->members(&to->json);
+		json_open(&to->json, cmd->table.name, '[');
 	}
-	json_open(&j, NULL, '{');
-	json_number(&j, "format", JSON_FORMAT);
-	json_string(&j, "command", cmd->name);
-	cmd->members(&j);
-	table_json(&cmd->table, out, rows, &j);
-	json_close(&j, '}');
-	return 0;
+	table_json(&cmd->table, out, rows, &to->json);
+	if (more)
+		return;
+	json_close(&to->json, ']');
+	/* Not known before all was read. */
+	if (!whole)
+		cmd->members(&to->json);
+	json_close(&to->json, '}');
 }
 
-/* Nothing is printed before the module has answered in full. */
+/* @more: of the same list, is to follow. */
+static int print(const struct command *cmd, struct output *out, const struct rows *rows, bool more,
+		 struct printed *to)
+{
+	int ret = 0;
+
+	progress_end();
+	if (out->mode == OUT_JSON) {
+		print_json(cmd, out, rows, more, to);
+	} else {
+		cmd->preface(out->mode);
+		/* Columns stay where they are with the first part. */
+		if (more && !to->open && out->mode == OUT_TABLE)
+			table_measure(&cmd->table, out, rows);
+		ret = table_print(&cmd->table, out, rows);
+		/* One heading for all that follows. */
+		out->noheadings = true;
+	}
+	to->open = more;
+	return ret;
+}
+
+/* Nothing is printed before the module has answered, in full where it is not in parts. */
 static int show(const struct command *cmd, struct output *out)
 {
+	struct printed to = { .json.to = stdout };
 	struct vlpi_broker_info info;
 	struct rows rows;
 	int fd, ret;
@@ -184,17 +224,16 @@ static int show(const struct command *cmd, struct output *out)
 	if (!ret)
 		ret = cmd->read(fd, &info, &rows);
 	while (ret > 0) {
-		if (print(cmd, out, &rows) || fflush(stdout))
+		if (print(cmd, out, &rows, cmd->one_list, &to) || fflush(stdout))
 			ret = -1;
 		else
 			ret = cmd->read(fd, &info, &rows);
-		/* One heading for all that follows. */
-		out->noheadings = true;
 	}
 	/* Before the last is printed: a pager that stops us must not keep the module loaded. */
 	ask_close(fd);
 	if (!ret)
-		ret = print(cmd, out, &rows);
+		ret = print(cmd, out, &rows, false, &to);
+	progress_end();
 	if (ret)
 		return EXIT_FAILED;
 	return cmd->status ? cmd->status() : EXIT_OK;

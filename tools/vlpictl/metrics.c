@@ -119,7 +119,7 @@ static void put_vms(FILE *to, const struct verdict *v)
 	for (size_t m = 0; m < ARRAY_SIZE(of_vm) && v->nr_vms; m++) {
 		declare(to, of_vm[m].name, "gauge", of_vm[m].help);
 		for (size_t i = 0; i < v->nr_vms; i++)
-			put_vm(to, of_vm[m].name, v->vms[i].first, v->vms[i].sum[of_vm[m].sum]);
+			put_vm(to, of_vm[m].name, &v->vms[i].first, v->vms[i].sum[of_vm[m].sum]);
 	}
 }
 

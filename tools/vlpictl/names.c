@@ -9,7 +9,10 @@
 
 #define PCI	"/sys/bus/pci/devices"
 
-/* All MSIs of all PCI devices, read once. */
+/* As long as a cell of a table. */
+#define GUEST_SIZE	160
+
+/* All MSIs of all PCI devices, read once, in the order of their numbers. */
 static struct msi {
 	uint32_t irq;
 	char *device;
@@ -32,29 +35,41 @@ static void add_msi(const char *irq, const char *device)
 		nr_msis++;
 }
 
+static int by_irq(const void *a, const void *b)
+{
+	const struct msi *ma = a, *mb = b;
+
+	return (ma->irq > mb->irq) - (ma->irq < mb->irq);
+}
+
+static void look(void)
+{
+	char **devices = host_list(PCI), path[512];
+
+	for (char **d = devices; d && *d; d++) {
+		char **irqs;
+
+		snprintf(path, sizeof(path), PCI "/%s/msi_irqs", *d);
+		irqs = host_list(path);
+		for (char **i = irqs; i && *i; i++)
+			add_msi(*i, *d);
+		host_free(irqs);
+	}
+	host_free(devices);
+	if (nr_msis)
+		qsort(msis, nr_msis, sizeof(*msis), by_irq);
+	looked = true;
+}
+
 static const char *find_device(uint32_t irq)
 {
-	char path[512];
+	const struct msi key = { .irq = irq };
+	const struct msi *found;
 
-	if (!looked) {
-		char **devices = host_list(PCI);
-
-		for (char **d = devices; d && *d; d++) {
-			char **irqs;
-
-			snprintf(path, sizeof(path), PCI "/%s/msi_irqs", *d);
-			irqs = host_list(path);
-			for (char **i = irqs; i && *i; i++)
-				add_msi(*i, *d);
-			host_free(irqs);
-		}
-		host_free(devices);
-		looked = true;
-	}
-	for (size_t i = 0; i < nr_msis; i++)
-		if (msis[i].irq == irq)
-			return msis[i].device;
-	return NULL;
+	if (!looked)
+		look();
+	found = nr_msis ? bsearch(&key, msis, nr_msis, sizeof(key), by_irq) : NULL;
+	return found ? found->device : NULL;
 }
 
 /* As much of @name as fits when each byte of it is escaped. */
@@ -156,14 +171,12 @@ static bool from_cgroup(const char *text, char *out, size_t len)
 	return put(out, len, name, n);
 }
 
-bool name_guest(int32_t pid, char *out, size_t len)
+static bool ask_guest(int32_t pid, char *out, size_t len)
 {
 	char path[64], *text;
 	size_t size;
 	bool found;
 
-	if (pid <= 0)
-		return false;
 	snprintf(path, sizeof(path), "/proc/%" PRId32 "/cmdline", pid);
 	text = host_read(path, &size);
 	found = text && from_command_line(text, size, out, len);
@@ -175,4 +188,21 @@ bool name_guest(int32_t pid, char *out, size_t len)
 	found = text && from_cgroup(text, out, len);
 	free(text);
 	return found;
+}
+
+/* Rows of one VM stand together: whose was asked for last is likely to be asked for next. */
+bool name_guest(int32_t pid, char *out, size_t len)
+{
+	static char name[GUEST_SIZE];
+	static int32_t last;
+	static bool known;
+
+	if (pid <= 0)
+		return false;
+	if (pid != last)
+		known = ask_guest(pid, name, sizeof(name));
+	last = pid;
+	if (known)
+		snprintf(out, len, "%s", name);
+	return known;
 }

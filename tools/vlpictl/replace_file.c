@@ -9,6 +9,7 @@
 
 #include "complain.h"
 #include "replace_file.h"
+#include "stop.h"
 
 int replace_begin(struct replace_file *file, const char *path, unsigned int mode)
 {
@@ -22,10 +23,12 @@ int replace_begin(struct replace_file *file, const char *path, unsigned int mode
 		complain("no memory to write %s", path);
 		return -1;
 	}
+	stop_begin();
 	fd = mkostemp(file->temporary, O_CLOEXEC);
 	if (fd < 0) {
 		complain("can't make a file beside %s: %s", path, strerror(errno));
 		free(file->temporary);
+		stop_end();
 		return -1;
 	}
 	if (!fchmod(fd, mode))
@@ -64,6 +67,10 @@ int replace_end(struct replace_file *file)
 		error = errno;
 	}
 	file->to = NULL;
+	if (stop_asked()) {
+		replace_abandon(file);
+		return -1;
+	}
 	if (!failed && rename(file->temporary, file->path)) {
 		failed = -1;
 		error = errno;
@@ -75,6 +82,7 @@ int replace_end(struct replace_file *file)
 	}
 	free(file->temporary);
 	sync_directory(file->path);
+	stop_end();
 	return 0;
 }
 
@@ -84,4 +92,5 @@ void replace_abandon(struct replace_file *file)
 		fclose(file->to);
 	unlink(file->temporary);
 	free(file->temporary);
+	stop_end();
 }

@@ -21,6 +21,7 @@
 #include "complain.h"
 #include "host.h"
 #include "replace_file.h"
+#include "stop.h"
 
 #define SELF	"/proc/self/exe"
 
@@ -142,11 +143,11 @@ static int collect(void)
 {
 	int ret = put_log();
 
-	for (size_t i = 0; !ret && i < ARRAY_SIZE(programs); i++)
+	for (size_t i = 0; !ret && !stop_asked() && i < ARRAY_SIZE(programs); i++)
 		ret = put_program(i);
-	for (size_t i = 0; !ret && i < ARRAY_SIZE(files); i++)
+	for (size_t i = 0; !ret && !stop_asked() && i < ARRAY_SIZE(files); i++)
 		ret = put_file(files[i]);
-	return ret;
+	return stop_asked() ? -1 : ret;
 }
 
 static int pack(const char *parent, const char *name)
@@ -161,7 +162,9 @@ static int pack(const char *parent, const char *name)
 	status = host_run(tar, fileno(file.to), STDERR_FILENO);
 	if (!status)
 		return replace_end(&file);
-	complain("tar can't pack the report (exit status %d); is tar installed?", status);
+	if (!stop_asked())
+		complain("tar can't pack the report (exit status %d); is tar installed?",
+			 status);
 	replace_abandon(&file);
 	return -1;
 }
@@ -214,14 +217,17 @@ static int run_report(void)
 		path = given;
 	if (asprintf(&parent, "%s/vlpictl.XXXXXX", tmp && *tmp ? tmp : "/tmp") < 0)
 		return EXIT_FAILED;
+	stop_begin();
 	if (!mkdtemp(parent)) {
 		complain("can't make a directory %s: %s", parent, strerror(errno));
 		free(parent);
+		stop_end();
 		return EXIT_FAILED;
 	}
 	ret = make_report(parent, name);
 	nftw(parent, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	free(parent);
+	stop_end();
 	if (ret)
 		return EXIT_FAILED;
 	printf("%s\n", path);

@@ -55,7 +55,7 @@ static struct verdict verdict;
 static bool cell(const void *row, size_t column, char *out, size_t len)
 {
 	const struct vm_sums *vm = row;
-	const struct vlpi_broker_client *first = vm->first;
+	const struct vlpi_broker_client *first = &vm->first;
 
 	switch (column) {
 	case COL_VM:
@@ -160,8 +160,8 @@ static void members(struct json *j)
 		json_number(j, total_name(i), total(info, i));
 	json_close(j, '}');
 
-	json_number(j, "generation", v->snap.generation);
-	json_bool(j, "consistent", v->snap.consistent);
+	json_number(j, "generation", v->generation);
+	json_bool(j, "consistent", v->consistent);
 }
 
 static int read_verdict(int fd, const struct vlpi_broker_info *info, struct rows *rows)

@@ -142,19 +142,45 @@ static int fill_line(struct libscols_line *ln, const struct table *table, const 
 	for (size_t i = 0; i < out->nr_columns; i++) {
 		const struct column *col = &table->columns[out->columns[i]];
 		const char *data = out->mode == OUT_PAIRS ? "" : "-";
+		int width;
 
 		if (table->cell(row, out->columns[i], cell, sizeof(cell)))
 			data = cell;
-		if (out->mode == OUT_TABLE && col->width) {
+		width = out->width[i] > col->width ? out->width[i] : col->width;
+		if (out->mode == OUT_TABLE && width) {
 			/* What libsmartcols takes for a width is a hint to it. */
 			snprintf(padded, sizeof(padded), "%*s",
-				 col->type == COL_NUMBER ? col->width : -col->width, data);
+				 col->type == COL_NUMBER ? width : -width, data);
 			data = padded;
 		}
 		if (scols_line_set_data(ln, i, data))
 			return -1;
 	}
 	return 0;
+}
+
+/*
+ * As wide as they are in @rows and their headings, the columns are in each table that is printed
+ * from now on; where a value is longer, the table that it is in is out of line with the others.
+ */
+void table_measure(const struct table *table, struct output *out, const struct rows *rows)
+{
+	char cell[CELL_SIZE];
+
+	for (size_t r = 0; r < rows->nr; r++) {
+		for (size_t i = 0; i < out->nr_columns; i++) {
+			if (!table->cell(row_at(rows, r), out->columns[i], cell, sizeof(cell)))
+				continue;
+			if ((int)strlen(cell) > out->width[i])
+				out->width[i] = strlen(cell);
+		}
+	}
+	for (size_t i = 0; i < out->nr_columns; i++) {
+		int heading = strlen(table->columns[out->columns[i]].name);
+
+		if (heading > out->width[i])
+			out->width[i] = heading;
+	}
 }
 
 static int fill(struct libscols_table *tb, const struct table *table, const struct output *out,
@@ -228,16 +254,14 @@ static void json_cell(struct json *j, const struct table *table, const void *row
 		json_literal(j, name, cell);
 }
 
-/* Write @rows as the member of the object that is open. */
+/* Write @rows into the array that is open. */
 void table_json(const struct table *table, const struct output *out, const struct rows *rows,
 		struct json *j)
 {
-	json_open(j, table->name, '[');
 	for (size_t r = 0; r < rows->nr; r++) {
 		json_open(j, NULL, '{');
 		for (size_t i = 0; i < out->nr_columns; i++)
 			json_cell(j, table, row_at(rows, r), out->columns[i]);
 		json_close(j, '}');
 	}
-	json_close(j, ']');
 }

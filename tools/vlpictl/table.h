@@ -73,6 +73,7 @@ enum output_mode { OUT_TABLE, OUT_JSON, OUT_PAIRS, OUT_RAW };
  * @noheadings: no header line.
  * @list: argument of --output, or NULL.
  * @columns: indexes into the table's columns.
+ * @width: of each at least, in a table that is printed in parts.
  * @nr_columns: how many.
  */
 struct output {
@@ -81,6 +82,7 @@ struct output {
 	bool noheadings;
 	const char *list;
 	unsigned int columns[MAX_COLUMNS];
+	int width[MAX_COLUMNS];
 	size_t nr_columns;
 };
 
@@ -107,6 +109,7 @@ int output_option(struct output *out, int opt, const char *arg);
 int output_columns(struct output *out, const struct table *table);
 void output_help(const struct table *table);
 
+void table_measure(const struct table *table, struct output *out, const struct rows *rows);
 int table_print(const struct table *table, const struct output *out, const struct rows *rows);
 void table_json(const struct table *table, const struct output *out, const struct rows *rows,
 		struct json *j);

@@ -66,25 +66,44 @@ static void add_slot(uint64_t sum[NR_SUMS], uint64_t count[NR_ATT],
 	count[ATT_NO_HOLDER] += waiters && !held && !foreign;
 }
 
-static int add_up(struct verdict *v)
+/* The sums of the VM that @client is of, which may be the one that came last. */
+static struct vm_sums *sums_of(struct verdict *v, const struct vlpi_broker_client *client)
 {
-	const struct vlpi_broker_client *c = v->snap.clients;
+	struct vm_sums *vm;
+
+	if (v->nr_vms && v->vms[v->nr_vms - 1].first.vm_id == client->vm_id)
+		return &v->vms[v->nr_vms - 1];
+	if (v->nr_vms == v->room) {
+		size_t room = 2 * v->room + 64;
+
+		vm = realloc(v->vms, room * sizeof(*vm));
+		if (!vm) {
+			complain("no memory for a table of %zu VMs; free some and try again", room);
+			return NULL;
+		}
+		v->vms = vm;
+		v->room = room;
+	}
+	vm = &v->vms[v->nr_vms++];
+	memset(vm, 0, sizeof(*vm));
+	vm->first = *client;
+	return vm;
+}
+
+/* Those of a piece. */
+static int add_up(struct verdict *v, const struct vlpi_broker_client *c, size_t nr)
+{
 	size_t i, begin;
 
-	v->count[ATT_DEAD_STRAYS] = v->info.nr_dead_strays;
-	v->count[ATT_REASSIGN] = v->info.nr_reassign;
-	v->vms = calloc(v->snap.nr + 1, sizeof(*v->vms));
-	if (!v->vms) {
-		complain("no memory for a table of %zu lines; free some and try again", v->snap.nr);
-		return -1;
-	}
-	for (begin = 0; begin < v->snap.nr; begin = i) {
-		if (!v->nr_vms || v->vms[v->nr_vms - 1].first->vm_id != c[begin].vm_id)
-			v->vms[v->nr_vms++].first = &c[begin];
-		for (i = begin + 1; i < v->snap.nr; i++)
+	for (begin = 0; begin < nr; begin = i) {
+		struct vm_sums *vm = sums_of(v, &c[begin]);
+
+		if (!vm)
+			return -1;
+		for (i = begin + 1; i < nr; i++)
 			if (c[i].vm_id != c[begin].vm_id || c[i].vintid != c[begin].vintid)
 				break;
-		add_slot(v->vms[v->nr_vms - 1].sum, v->count, &c[begin], i - begin);
+		add_slot(vm->sum, v->count, &c[begin], i - begin);
 	}
 	return 0;
 }
@@ -92,20 +111,29 @@ static int add_up(struct verdict *v)
 /* Read all clients and judge them. Returns -1 after a complaint; then there is nothing to free. */
 int verdict_read(int fd, const struct vlpi_broker_info *info, struct verdict *v)
 {
+	struct clients all = { 0 };
+	int more;
+
 	memset(v, 0, sizeof(*v));
 	v->info = *info;
-	if (ask_clients(fd, &v->snap))
-		return -1;
-	if (!add_up(v))
-		return 0;
-	free(v->snap.clients);
-	return -1;
+	v->count[ATT_DEAD_STRAYS] = info->nr_dead_strays;
+	v->count[ATT_REASSIGN] = info->nr_reassign;
+	do {
+		more = ask_clients(fd, &all);
+		if (more >= 0 && add_up(v, all.client, all.nr))
+			more = -1;
+	} while (more > 0);
+	v->generation = all.generation;
+	v->consistent = all.consistent;
+	ask_clients_end(&all);
+	if (more)
+		verdict_free(v);
+	return more;
 }
 
 void verdict_free(struct verdict *v)
 {
 	free(v->vms);
-	free(v->snap.clients);
 }
 
 bool verdict_is_well(const struct verdict *v)

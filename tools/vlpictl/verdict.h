@@ -22,7 +22,7 @@ enum vm_sum {
 
 /* What the clients of one VM add up to. @first: one of them. */
 struct vm_sums {
-	const struct vlpi_broker_client *first;
+	struct vlpi_broker_client first;
 	uint64_t sum[NR_SUMS];
 };
 
@@ -56,12 +56,19 @@ struct attention {
 
 extern const struct attention attention[NR_ATT];
 
-/* @count: of each problem; where all are 0, all is well. */
+/**
+ * struct verdict - what the module has answered
+ * @info: about all.
+ * @vms: each VM. @nr_vms: how many; @room: for so many.
+ * @generation, @consistent: as in struct clients.
+ * @count: of each problem; where all are 0, all is well.
+ */
 struct verdict {
 	struct vlpi_broker_info info;
-	struct snapshot snap;
 	struct vm_sums *vms;
-	size_t nr_vms;
+	size_t nr_vms, room;
+	uint64_t generation;
+	bool consistent;
 	uint64_t count[NR_ATT];
 };
 

@@ -52,12 +52,17 @@ struct counts {
 };
 
 static struct counts reads[NR_READS];
-static struct snapshot before, after;
+/* Clients that have a host IRQ: a host has 57,344 at most, whatever it has of irqfds. */
+static struct mapped {
+	struct vlpi_broker_client *client;
+	size_t nr, room;
+} before, after;
+
 static struct line *lines;
 static size_t nr_lines;
 static uint64_t seconds = 10;
-/* Events that came in between, and whether some were overwritten. */
-static struct vlpi_broker_event *changes;
+/* Host IRQs of the events that came in between, and whether some were overwritten. */
+static uint32_t *changes;
 static size_t nr_changes;
 static bool lost;
 
@@ -197,20 +202,26 @@ static int read_events(int fd, uint64_t *last, bool keep)
 			*last = got[i].seq;
 		}
 		if (keep) {
-			struct vlpi_broker_event *bigger;
+			uint32_t *bigger = realloc(changes, (nr_changes + n) * sizeof(*bigger));
 
-			bigger = realloc(changes, (nr_changes + n) * sizeof(*bigger));
 			if (!bigger) {
 				complain("no memory for events; free some and try again");
 				return -1;
 			}
 			changes = bigger;
-			memcpy(changes + nr_changes, got, n * sizeof(*got));
-			nr_changes += n;
+			for (int i = 0; i < n; i++)
+				changes[nr_changes++] = got[i].host_irq;
 		}
 	}
 	lost |= keep;
 	return 0;
+}
+
+static int by_irq(const void *a, const void *b)
+{
+	const uint32_t *ia = a, *ib = b;
+
+	return (*ia > *ib) - (*ia < *ib);
 }
 
 static bool has_changed(const struct vlpi_broker_client *a, const struct vlpi_broker_client *b)
@@ -221,18 +232,21 @@ static bool has_changed(const struct vlpi_broker_client *a, const struct vlpi_br
 		return true;
 	if (lost)
 		return true;
-	for (size_t i = 0; i < nr_changes; i++)
-		if (changes[i].host_irq == b->host_irq)
-			return true;
-	return false;
+	return nr_changes && bsearch(&b->host_irq, changes, nr_changes, sizeof(*changes), by_irq);
 }
 
-static const struct vlpi_broker_client *find(const struct snapshot *snap, uint64_t id)
+static int by_id(const void *a, const void *b)
 {
-	for (size_t i = 0; i < snap->nr; i++)
-		if (snap->clients[i].id == id)
-			return &snap->clients[i];
-	return NULL;
+	const struct vlpi_broker_client *ca = a, *cb = b;
+
+	return (ca->id > cb->id) - (ca->id < cb->id);
+}
+
+static const struct vlpi_broker_client *find(const struct mapped *m, uint64_t id)
+{
+	const struct vlpi_broker_client key = { .id = id };
+
+	return m->nr ? bsearch(&key, m->client, m->nr, sizeof(key), by_id) : NULL;
 }
 
 static int64_t count(unsigned int read, uint32_t irq)
@@ -271,6 +285,42 @@ static enum result judge(struct line *l, const struct vlpi_broker_client *then)
 	return RES_NOT_JUDGED;
 }
 
+static int keep_mapped(struct mapped *m, const struct vlpi_broker_client *client, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!client[i].host_irq)
+			continue;
+		if (m->nr == m->room) {
+			size_t room = 2 * m->room + 1024;
+			struct vlpi_broker_client *bigger;
+
+			bigger = realloc(m->client, room * sizeof(*bigger));
+			if (!bigger) {
+				complain("no memory for %zu clients; free some and try again", room);
+				return -1;
+			}
+			m->client = bigger;
+			m->room = room;
+		}
+		m->client[m->nr++] = client[i];
+	}
+	return 0;
+}
+
+static int read_mapped(int fd, struct mapped *m)
+{
+	struct clients all = { 0 };
+	int more;
+
+	do {
+		more = ask_clients(fd, &all);
+		if (more >= 0 && keep_mapped(m, all.client, all.nr))
+			more = -1;
+	} while (more > 0);
+	ask_clients_end(&all);
+	return more;
+}
+
 static int compare(void)
 {
 	lines = calloc(after.nr + 1, sizeof(*lines));
@@ -278,16 +328,17 @@ static int compare(void)
 		complain("no memory for a table of %zu lines; free some and try again", after.nr);
 		return -1;
 	}
+	if (before.nr)
+		qsort(before.client, before.nr, sizeof(*before.client), by_id);
+	if (nr_changes)
+		qsort(changes, nr_changes, sizeof(*changes), by_irq);
 	for (size_t i = 0; i < after.nr; i++) {
-		const struct vlpi_broker_client *now = &after.clients[i];
+		const struct vlpi_broker_client *now = &after.client[i];
 		const struct vlpi_broker_client *then = find(&before, now->id);
-		struct line *l = &lines[nr_lines];
+		struct line *l = &lines[nr_lines++];
 
-		if (!now->host_irq)
-			continue;
 		l->client = now;
 		l->result = then ? judge(l, then) : RES_CHANGED;
-		nr_lines++;
 	}
 	return 0;
 }
@@ -298,10 +349,10 @@ static int read_all(int fd, const struct vlpi_broker_info *info, struct rows *ro
 
 	(void)info;
 	if (read_events(fd, &last, false) || read_counts(&reads[READ_A0]) ||
-	    ask_clients(fd, &before) || read_counts(&reads[READ_A1]))
+	    read_mapped(fd, &before) || read_counts(&reads[READ_A1]))
 		return -1;
 	device_pause(seconds * 1000);
-	if (read_counts(&reads[READ_B0]) || ask_clients(fd, &after) ||
+	if (read_counts(&reads[READ_B0]) || read_mapped(fd, &after) ||
 	    read_counts(&reads[READ_B1]) || read_events(fd, &last, true) || compare())
 		return -1;
 	*rows = (struct rows){ lines, nr_lines, sizeof(*lines) };

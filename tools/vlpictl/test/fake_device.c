@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/vlpi_broker.h>
 
@@ -15,6 +16,10 @@
 #include "../device.h"
 
 #define MANY	9000
+
+/* A host with a thousand VMs of a thousand irqfds: made as it is asked for. */
+#define MILLION		1000000
+#define OF_A_VM		1000
 
 static struct vlpi_broker_client clients[MANY];
 static struct vlpi_broker_info info;
@@ -181,6 +186,35 @@ static void many(void)
 		add(1, 8192, nr_clients ? VLPI_BROKER_WAITER : VLPI_BROKER_HOLDER, nr_clients);
 }
 
+static bool is_large(void)
+{
+	return fake("million") || fake("million-change") || fake("million-enomem");
+}
+
+/* Client number @n of it, from 0 on: ten of them share a vLPI. */
+static void one_of_million(struct vlpi_broker_client *c, uint32_t n)
+{
+	uint32_t vm = n / OF_A_VM + 1, nth = n % OF_A_VM;
+
+	memset(c, 0, sizeof(*c));
+	c->id = ((uint64_t)vm << 32) + nth + 1;
+	c->vm_id = vm;
+	c->vm_pid = 1000 + vm;
+	c->vintid = 8192 + nth / 10;
+	c->position = nth % 10;
+	c->state = nth % 10 ? VLPI_BROKER_WAITER : VLPI_BROKER_HOLDER;
+	c->flags = nth % 10 ? 0 : VLPI_BROKER_CLIENT_FORWARDED;
+	/* As many host IRQs as there are LPIs. */
+	c->host_irq = n % 18 ? 0 : 50 + n / 18;
+	strcpy(c->vm_name, "1001-14");
+	strcpy(c->vm_comm, "qemu-system-aar");
+}
+
+static uint32_t behind(uint64_t id)
+{
+	return id ? ((id >> 32) - 1) * OF_A_VM + (uint32_t)id : 0;
+}
+
 int device_open(void)
 {
 	static const struct {
@@ -212,7 +246,7 @@ int device_open(void)
 		changes_hands();
 	else if (fake("garbage"))
 		garbage();
-	else if (fake("many") || fake("change-once") || fake("change-always"))
+	else if (fake("many") || fake("slow") || fake("change-once") || fake("change-always"))
 		many();
 	else if (want && !strncmp(want, "fuzz:", 5))
 		fuzz();
@@ -222,7 +256,7 @@ int device_open(void)
 		info.abi_version++;
 	if (fake("abi-older"))
 		info.abi_version--;
-	info.nr_clients = nr_clients;
+	info.nr_clients = is_large() ? MILLION : nr_clients;
 	return 99;
 }
 
@@ -273,6 +307,28 @@ static int ask_dump(struct vlpi_broker_dump *arg)
 		generation++;
 	}
 
+	if (fake("slow"))
+		usleep(1200000);
+	if (is_large()) {
+		/* One VM changes each time that it is looked at. */
+		uint32_t first = behind(arg->cursor);
+
+		if (fake("million-enomem") && first > MILLION / 2)
+			return fail(ENOMEM);
+		if (fake("million-change"))
+			asked = asked < OF_A_VM / 2 ? asked : OF_A_VM / 2;
+		if (fake("million-change") && first / OF_A_VM == 500)
+			generation++;
+		do
+			one_of_million(&buf[nr++], first++);
+		while (nr < asked && first % OF_A_VM);
+		arg->cursor = buf[nr - 1].id;
+		arg->nr_entries = nr;
+		arg->more = first < MILLION;
+		arg->generation = generation;
+		arg->size = sizeof(*arg);
+		return 0;
+	}
 	while (i < nr_clients && clients[i].id <= arg->cursor)
 		i++;
 	/* Clients of one VM a call. */

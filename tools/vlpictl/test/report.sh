@@ -46,6 +46,21 @@ part_report() {
 	expect "report: tar fails" 1 err "^vlpictl: tar can't pack the report (exit status 3)"
 	[ ! -e "$tmp/report/s.tar.gz" ] && [ -z "$(ls "$tmp/report/tmp")" ]
 	tap $? "report: a failure leaves nothing"
+	# Ended while tar runs, and before it. Not by ^C: a shell in the background has its children ignore that.
+	printf '#!/bin/sh\nkill -TERM $PPID\n' >"$tmp/report/bin/tar"
+	PATH=$tmp/report/bin:$PATH
+	v two-vms report -o "$tmp/report/s.tar.gz"
+	printf '#!/bin/sh\nkill -TERM $PPID\n' >"$tmp/report/bin/modinfo"
+	chmod +x "$tmp/report/bin/modinfo"
+	first=$status
+	v two-vms report -o "$tmp/report/s.tar.gz"
+	PATH=$old
+	[ "$first" = 143 ] && [ "$status" = 143 ] && ! grep -q vlpictl "$tmp/err"
+	ok=$?
+	tap $ok "report: a signal ends it"
+	[ $ok = 0 ] || { echo "# status $first, $status"; show; }
+	[ -z "$(ls "$tmp/report/tmp")" ] && [ -z "$(ls "$tmp/report" | grep '^s.tar.gz')" ]
+	tap $? "report: a signal leaves nothing"
 	TMPDIR=$tmp/none
 	v two-vms report -o "$tmp/report/s.tar.gz"
 	expect "report: no TMPDIR" 1 err "^vlpictl: can't make a directory"

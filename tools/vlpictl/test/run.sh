@@ -3,7 +3,7 @@
 #
 # Run vlpictl against test/fake_device.c and print TAP. Started by "make check", which sets the variables.
 # Builds three ways: plain, with sanitizers, and plain under valgrind, as far as this machine can.
-# VLPICTL_PARTS="check metrics preflight report verify explain names" runs these parts only, and builds the first way only.
+# VLPICTL_PARTS="check metrics preflight report verify explain names large" runs these parts only, and builds the first way only.
 # VLPICTL_BREAK=1 expects one wrong thing on purpose, to see that a failure is one.
 
 set -u
@@ -129,6 +129,8 @@ printable() { # NAME: nothing but printable ASCII, blanks and newlines on either
 . "${VLPICTL_SRC}test/explain.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/names.sh"
+# shellcheck disable=SC1090,SC1091
+. "${VLPICTL_SRC}test/large.sh"
 # shellcheck disable=SC1090,SC1091
 . "${VLPICTL_SRC}test/completion.sh"
 
@@ -511,6 +513,8 @@ if [ -n "${VLPICTL_PARTS:-}" ]; then
 	finish
 fi
 suite
+kind=large
+part_large
 kind=contrib
 contrib_metrics
 contrib_report
