@@ -47,6 +47,7 @@
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
+#include <linux/percpu.h>
 #include <linux/rbtree_augmented.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -140,9 +141,11 @@ static struct {
 	atomic64_t unmaps_behind;
 	atomic64_t forced_unmaps;
 	atomic64_t repairs;
-	atomic64_t signals;
-	atomic64_t injections;
 } count;
+
+/* Counted at each interrupt of a waiter: no CPU is to wait for what another has counted. */
+static DEFINE_PER_CPU(u64, count_signals);
+static DEFINE_PER_CPU(u64, count_injections);
 
 /* --- the book -------------------------------------------------------------------------------- */
 
@@ -1540,7 +1543,7 @@ static u32 vintid_of(struct vb_client *client)
 void broker_count_signal(struct vb_client *client)
 {
 	atomic64_inc(&client->signals);
-	atomic64_inc(&count.signals);
+	this_cpu_inc(count_signals);
 	if (trace_fallback_signal_enabled())
 		trace_fallback_signal(client->vm->id, vintid_of(client),
 				      READ_ONCE(client->host_irq), VLPI_BROKER_WHY_HELD, 0);
@@ -1669,7 +1672,7 @@ bool broker_raise(struct vb_client *client)
 void broker_count_injection(struct vb_client *client, enum vlpi_broker_why how)
 {
 	atomic64_inc(&client->injections);
-	atomic64_inc(&count.injections);
+	this_cpu_inc(count_injections);
 	if (trace_fallback_inject_enabled())
 		trace_fallback_inject(client->vm->id, vintid_of(client),
 				      READ_ONCE(client->host_irq), how, 0);
@@ -2000,6 +2003,8 @@ void broker_count_dead_stray(void)
  */
 void broker_info(struct vlpi_broker_info *info)
 {
+	unsigned int cpu;
+
 	info->nr_vms = atomic_read(&count.vms);
 	info->nr_slots = atomic_read(&count.slots);
 	info->nr_held = atomic_read(&count.held);
@@ -2017,8 +2022,12 @@ void broker_info(struct vlpi_broker_info *info)
 	info->unmaps_behind = atomic64_read(&count.unmaps_behind);
 	info->forced_unmaps = atomic64_read(&count.forced_unmaps);
 	info->repairs = atomic64_read(&count.repairs);
-	info->signals = atomic64_read(&count.signals);
-	info->injections = atomic64_read(&count.injections);
+	info->signals = 0;
+	info->injections = 0;
+	for_each_possible_cpu(cpu) {
+		info->signals += READ_ONCE(per_cpu(count_signals, cpu));
+		info->injections += READ_ONCE(per_cpu(count_injections, cpu));
+	}
 }
 
 /* Place of a waiter in the queue of its slot, the holder being 0. */
