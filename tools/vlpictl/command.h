@@ -34,6 +34,7 @@ enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
  *
  * @status: the exit status once all is printed; EXIT_OK where it is missing.
  * @run: in place of @table, @read, @preface and @members: do it all, and return the exit status.
+ *	@as_json: --json was given, where its options have that.
  * @usage_status: exit status of wrong usage, where it is not EXIT_USAGE.
  *
  * What @option and @read find out is kept in the command's file: a process runs one, once.
@@ -51,7 +52,7 @@ struct command {
 	void (*preface)(enum output_mode mode);
 	void (*members)(struct json *j);
 	int (*status)(void);
-	int (*run)(void);
+	int (*run)(bool as_json);
 	int usage_status;
 };
 

@@ -281,9 +281,7 @@ static void print_json(void)
 	json_close(&j, '}');
 }
 
-static bool as_json;
-
-static int run_explain(void)
+static int run_explain(bool as_json)
 {
 	int ret;
 
@@ -301,26 +299,17 @@ static int run_explain(void)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
-static int option(int opt, const char *arg)
-{
-	(void)opt;
-	(void)arg;
-	as_json = true;
-	return 0;
-}
-
 const struct command explain_command = {
 	.name = "explain",
 	.summary = "what lines of a kernel log mean: dmesg | vlpictl explain",
 	.help = "Usage: dmesg | vlpictl explain [--json]\n\n"
 		"What lines of a kernel log mean, and what to do about them, of any host.\n\n"
 		" -J, --json            JSON, for programs\n",
-	.short_options = COMMON_SHORT "J",
+	.short_options = JSON_SHORT COMMON_SHORT,
 	.options = (const struct option[]) {
+		JSON_LONG,
 		COMMON_LONG,
-		{ "json", no_argument, NULL, 'J' },
 		{ NULL, 0, NULL, 0 }
 	},
-	.option = option,
 	.run = run_explain,
 };

@@ -256,7 +256,8 @@ static int run(const struct command *cmd, int argc, char *argv[])
 			/* getopt_long() has complained. */
 			return usage;
 		}
-		ret = cmd->run ? 1 : output_option(&out, opt, optarg);
+		/* Those without a table have no other view. */
+		ret = cmd->run && opt != 'J' ? 1 : output_option(&out, opt, optarg);
 		if (ret > 0)
 			ret = cmd->option(opt, optarg);
 		if (ret)
@@ -268,7 +269,7 @@ static int run(const struct command *cmd, int argc, char *argv[])
 		return usage;
 	}
 	if (cmd->run)
-		return cmd->run();
+		return cmd->run(out.mode == OUT_JSON);
 	if (output_columns(&out, &cmd->table))
 		return EXIT_USAGE;
 	return show(cmd, &out);

@@ -191,18 +191,20 @@ static bool ask_guest(int32_t pid, char *out, size_t len)
 }
 
 /* Rows of one VM stand together: whose was asked for last is likely to be asked for next. */
+static struct {
+	int32_t pid;
+	bool known;
+	char name[GUEST_SIZE];
+} last;
+
 bool name_guest(int32_t pid, char *out, size_t len)
 {
-	static char name[GUEST_SIZE];
-	static int32_t last;
-	static bool known;
-
 	if (pid <= 0)
 		return false;
-	if (pid != last)
-		known = ask_guest(pid, name, sizeof(name));
-	last = pid;
-	if (known)
-		snprintf(out, len, "%s", name);
-	return known;
+	if (pid != last.pid)
+		last.known = ask_guest(pid, last.name, sizeof(last.name));
+	last.pid = pid;
+	if (last.known)
+		snprintf(out, len, "%s", last.name);
+	return last.known;
 }

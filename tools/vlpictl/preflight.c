@@ -664,9 +664,7 @@ static void print_json(void)
 	json_close(&j, '}');
 }
 
-static bool as_json;
-
-static int run_preflight(void)
+static int run_preflight(bool as_json)
 {
 	char *module;
 
@@ -708,14 +706,6 @@ static int run_preflight(void)
 	return worst() == FAIL ? EXIT_FAILED : EXIT_OK;
 }
 
-static int option(int opt, const char *arg)
-{
-	(void)opt;
-	(void)arg;
-	as_json = true;
-	return 0;
-}
-
 const struct command preflight_command = {
 	.name = "preflight",
 	.summary = "will the module load here, and is there something for it to do?",
@@ -723,12 +713,11 @@ const struct command preflight_command = {
 		"One line a question: PASS, WARN or FAIL, and what to do. Loads nothing, changes nothing.\n"
 		"Exit status: 0 nothing fails, 1 something does.\n\n"
 		" -J, --json            JSON, for programs\n",
-	.short_options = COMMON_SHORT "J",
+	.short_options = JSON_SHORT COMMON_SHORT,
 	.options = (const struct option[]) {
+		JSON_LONG,
 		COMMON_LONG,
-		{ "json", no_argument, NULL, 'J' },
 		{ NULL, 0, NULL, 0 }
 	},
-	.option = option,
 	.run = run_preflight,
 };

@@ -203,7 +203,7 @@ static int make_report(const char *parent, const char *name)
 	return ret ? ret : pack(parent, name);
 }
 
-static int run_report(void)
+static int run_report(bool as_json)
 {
 	char name[64], given[80], *parent;
 	const char *tmp = getenv("TMPDIR");
@@ -211,6 +211,7 @@ static int run_report(void)
 	struct tm utc;
 	int ret;
 
+	(void)as_json;
 	strftime(name, sizeof(name), "vlpi_broker-report-%Y%m%d-%H%M%S", gmtime_r(&now, &utc));
 	snprintf(given, sizeof(given), "%s.tar.gz", name);
 	if (!path)

@@ -95,10 +95,14 @@ struct output {
 	" -h, --help            this text\n"			\
 	" -V, --version         version of vlpictl\n"
 
+/* And of one that has a view for programs, and no table. */
+#define JSON_SHORT	"J"
+#define JSON_LONG	{ "json", no_argument, NULL, 'J' }
+
 /* And of each that has a table. */
-#define OUTPUT_SHORT	"Jno:Pr" COMMON_SHORT
+#define OUTPUT_SHORT	JSON_SHORT "no:Pr" COMMON_SHORT
 #define OUTPUT_LONG						\
-	{ "json", no_argument, NULL, 'J' },			\
+	JSON_LONG,						\
 	{ "noheadings", no_argument, NULL, 'n' },		\
 	{ "output", required_argument, NULL, 'o' },		\
 	{ "pairs", no_argument, NULL, 'P' },			\

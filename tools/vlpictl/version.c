@@ -12,8 +12,6 @@
 #include "complain.h"
 #include "text.h"
 
-static bool as_json;
-
 /* Returns 0, or -1 where the module is not loaded or does not answer. */
 static int read_module(struct vlpi_broker_info *info)
 {
@@ -67,7 +65,7 @@ static void print_json(const struct vlpi_broker_info *info)
 	json_close(&j, '}');
 }
 
-static int run_version(void)
+static int run_version(bool as_json)
 {
 	const char *complaint = complain_quietly();
 	struct vlpi_broker_info info;
@@ -82,26 +80,17 @@ static int run_version(void)
 	return EXIT_OK;
 }
 
-static int option(int opt, const char *arg)
-{
-	(void)opt;
-	(void)arg;
-	as_json = true;
-	return 0;
-}
-
 const struct command version_command = {
 	.name = "version",
 	.summary = "versions and ABI of vlpictl and of the module",
 	.help = "Usage: vlpictl version [--json]\n\n"
 		"Versions and ABI of vlpictl, and of the module if it is loaded.\n\n"
 		" -J, --json            JSON, for programs; module is null where it is not loaded\n",
-	.short_options = COMMON_SHORT "J",
+	.short_options = JSON_SHORT COMMON_SHORT,
 	.options = (const struct option[]) {
+		JSON_LONG,
 		COMMON_LONG,
-		{ "json", no_argument, NULL, 'J' },
 		{ NULL, 0, NULL, 0 }
 	},
-	.option = option,
 	.run = run_version,
 };

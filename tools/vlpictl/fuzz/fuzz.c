@@ -207,13 +207,13 @@ static void run(void)
 	free(msis);
 	msis = NULL;
 	looked = false;
+	last.pid = 0;
 }
 #elif defined(FUZZ_preflight)
 static void run(void)
 {
 	nr_findings = 0;
-	as_json = left & 1;
-	run_preflight();
+	run_preflight(left & 1);
 }
 #elif defined(FUZZ_interrupts)
 static void run(void)
