@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From 6.13 the number of host IRQs is behind a function; before, it is the variable nr_irqs. */
 #include <linux/irqnr.h>
+#include "probe.h"
 
-unsigned int (*probe)(void) = irq_get_nr_irqs;
+PROBE(irq_get_nr_irqs, unsigned int (void));

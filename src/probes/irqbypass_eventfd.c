@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From 6.17 registration of a consumer takes the eventfd as an argument. */
 #include <linux/irqbypass.h>
+#include "probe.h"
 
-int (*reg_c)(struct irq_bypass_consumer *, struct eventfd_ctx *) = irq_bypass_register_consumer;
+PROBE(irq_bypass_register_consumer, int (struct irq_bypass_consumer *, struct eventfd_ctx *));

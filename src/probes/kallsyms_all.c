@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The address of a variable can be found, too: Debian's kernels from 6.12. */
 #include <linux/kallsyms.h>
+#include "probe.h"
 
 #ifndef CONFIG_KALLSYMS_ALL
 #error "functions only"
 #endif
 
-unsigned long (*probe)(const char *) = kallsyms_lookup_name;
+PROBE(kallsyms_lookup_name, unsigned long (const char *));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From 5.16 a function gets a reference to a VM that may be going away. */
 #include <linux/kvm_host.h>
+#include "probe.h"
 
-bool (*probe)(struct kvm *) = kvm_get_kvm_safe;
+PROBE(kvm_get_kvm_safe, bool (struct kvm *));

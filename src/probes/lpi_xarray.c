@@ -2,10 +2,7 @@
 /* From 6.8 a VM's LPIs are in an xarray, freed after RCU. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-void *probe(struct kvm *kvm, struct vgic_irq *irq);
-void *probe(struct kvm *kvm, struct vgic_irq *irq)
-{
-	call_rcu(&irq->rcu, NULL);
-	return xa_load(&kvm->arch.vgic.lpi_xa, irq->intid);
-}
+PROBE_MEMBER(struct vgic_dist, lpi_xa, struct xarray);
+PROBE_MEMBER(struct vgic_irq, rcu, struct rcu_head);

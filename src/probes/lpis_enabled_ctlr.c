@@ -2,9 +2,6 @@
 /* From 5.18 an atomic copy of GICR_CTLR says whether a redistributor has LPIs on. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-int probe(struct kvm_vcpu *vcpu);
-int probe(struct kvm_vcpu *vcpu)
-{
-	return atomic_read(&vcpu->arch.vgic_cpu.ctlr);
-}
+PROBE_MEMBER(struct vgic_cpu, ctlr, atomic_t);

@@ -2,9 +2,6 @@
 /* From 6.17 a VMM can take vSGIs from a VM. On GICv4.1 with vSGIs KVM maps nothing for it then. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-bool *probe(struct kvm *kvm);
-bool *probe(struct kvm *kvm)
-{
-	return &kvm->arch.vgic.nassgicap;
-}
+PROBE_MEMBER(struct vgic_dist, nassgicap, bool);

@@ -2,9 +2,7 @@
 /* An RFC of November 2023 has KVM map several host IRQs, and count them, where host_irq was. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-void *probe(struct vgic_irq *irq);
-void *probe(struct vgic_irq *irq)
-{
-	return irq->map_count ? &irq->host_irq_head : NULL;
-}
+PROBE_MEMBER(struct vgic_irq, map_count, int);
+PROBE_MEMBER(struct vgic_irq, host_irq_head, struct list_head);

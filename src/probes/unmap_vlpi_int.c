@@ -2,5 +2,6 @@
 /* Up to 6.16 its_unmap_vlpi() returns the irqchip's answer. */
 #include <linux/kvm_host.h>
 #include <linux/irqchip/arm-gic-v4.h>
+#include "probe.h"
 
-int (*unmap)(int irq) = its_unmap_vlpi;
+PROBE(its_unmap_vlpi, int (int));

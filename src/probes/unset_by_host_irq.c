@@ -5,5 +5,6 @@
  */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-void (*unset_void)(struct kvm *, int) = kvm_vgic_v4_unset_forwarding;
+PROBE(kvm_vgic_v4_unset_forwarding, void (struct kvm *, int));

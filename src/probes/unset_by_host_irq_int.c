@@ -2,5 +2,6 @@
 /* In 6.16 KVM finds the vLPI by the host IRQ already, and the function still returns int. */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-int (*unset_int)(struct kvm *, int) = kvm_vgic_v4_unset_forwarding;
+PROBE(kvm_vgic_v4_unset_forwarding, int (struct kvm *, int));

@@ -5,6 +5,6 @@
  */
 #include <linux/kvm_host.h>
 #include <kvm/arm_vgic.h>
+#include "probe.h"
 
-int (*unset)(struct kvm *, int, struct kvm_kernel_irq_routing_entry *) =
-	kvm_vgic_v4_unset_forwarding;
+PROBE(kvm_vgic_v4_unset_forwarding, int (struct kvm *, int, struct kvm_kernel_irq_routing_entry *));
