@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "fallback.h"
 #include "proxy.h"
+#include "vm.h"
 
 /* Module parameter, for producers that connect from now on: see main.c. */
 bool fallback_inline = true;
@@ -28,10 +29,22 @@ bool fallback_inline = true;
 /* KVM's wait-queue callback, behind ours: one for all irqfds. */
 static wait_queue_func_t kvm_wake;
 
+/* Not while the VM is held off, which waits for those that have begun by RCU. */
+static bool raise_inline(struct vb_client *client)
+{
+	bool raised;
+
+	rcu_read_lock();
+	raised = READ_ONCE(client->raises_inline) && !READ_ONCE(vm_of(client)->held_off) &&
+		 broker_raise(client);
+	rcu_read_unlock();
+	return raised;
+}
+
 /* Serve a signal of this irqfd. False: KVM is to serve it. */
 static bool take_signal(struct vb_client *client)
 {
-	if (READ_ONCE(client->raises_inline) && broker_raise(client)) {
+	if (raise_inline(client)) {
 		broker_count_signal(client);
 		broker_count_injection(client, VLPI_BROKER_WHY_INLINE);
 		return true;

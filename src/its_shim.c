@@ -150,6 +150,19 @@ int shim_init(void)
 }
 
 /**
+ * shim_unmaps_vpes_to_save - does KVM unmap a VM's vPEs to save its pending tables?
+ *
+ * Only on GICv4.1 it can read there what is pending of a vLPI, and only while its vPE is unmapped.
+ *
+ * Context: any.
+ * Return: whether it does.
+ */
+bool shim_unmaps_vpes_to_save(void)
+{
+	return gicv4_1;
+}
+
+/**
  * shim_is_kvm_consumer - tell KVM's consumers from others
  * @cons: that is being registered or unregistered.
  *

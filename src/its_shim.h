@@ -16,6 +16,7 @@ struct vb_proxy;
 #define SHIM_REPAIRED	2	/* clear KVM's mark of the mapping */
 
 int shim_init(void);
+bool shim_unmaps_vpes_to_save(void);
 bool shim_is_kvm_consumer(const struct irq_bypass_consumer *cons);
 
 void shim_note_route(struct vb_proxy *proxy);

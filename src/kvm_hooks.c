@@ -11,7 +11,8 @@
  *
  * What may change where a route leads to, or whether it leads anywhere, only queues the VM's work
  * item: the guest's commands, its ITS and its LPIs switched on or off, tables restored. KVM_IRQFD
- * and the routes tell by themselves.
+ * and the routes tell by themselves. While pending tables are saved the work item is held off where
+ * KVM unmaps the vPEs for that.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -47,6 +48,7 @@ static struct {
 	void (*write_ctlr)(struct kvm *kvm, struct vgic_its *its, gpa_t addr, unsigned int len,
 			   unsigned long val);
 	int (*restore_tables)(struct vgic_its *its);
+	int (*save_pending)(struct kvm *kvm);
 	void (*inject)(struct work_struct *work);
 } real;
 
@@ -64,6 +66,7 @@ static const struct symbol borrowed[] = {
 	{ "vgic_mmio_write_its_ctlr", &real.write_ctlr, WRITE_ITS, ITS_WRITER },
 	{ "vgic_its_restore_tables_v0", &real.restore_tables, "int(struct vgic_its *)",
 	  "vgic_its_abi.restore_tables" },
+	{ "vgic_v3_save_pending_tables", &real.save_pending, "int(struct kvm *)" },
 	{ "irqfd_inject", &real.inject, "void(struct work_struct *)", "work_struct.func" },
 };
 
@@ -288,6 +291,28 @@ static int restore_tables(struct vgic_its *its)
 }
 
 /*
+ * What is mapped to a vPE that KVM has unmapped for this, or raised for it, is lost. It holds locks
+ * of the VM here, none of which a step takes.
+ */
+static int save_pending(struct kvm *kvm)
+{
+	struct vm *vm;
+	int ret;
+
+	hook_enter();
+	vm = shim_unmaps_vpes_to_save() ? vm_find(kvm) : NULL;
+	if (vm)
+		vm_hold_off(vm);
+	ret = hook_real(real.save_pending, real.save_pending(kvm));
+	if (vm) {
+		vm_go_on(vm);
+		vm_put(vm);
+	}
+	hook_put();
+	return ret;
+}
+
+/*
  * KVM's own injection, queued for a signal that it serves. It waits for its_lock, which a VM can
  * make last for ever, and the end of the irqfd waits for it, and every other VM's for that.
  */
@@ -317,6 +342,7 @@ static const struct hook hooks[] = {
 	{ "vgic_mmio_write_its_cwriter", &real.write_cwriter, write_cwriter, true },
 	{ "vgic_mmio_write_its_ctlr", &real.write_ctlr, write_ctlr, true },
 	{ "vgic_its_restore_tables_v0", &real.restore_tables, restore_tables, true },
+	{ "vgic_v3_save_pending_tables", &real.save_pending, save_pending, true },
 	{ "irqfd_inject", &real.inject, inject, true },
 };
 

@@ -360,7 +360,7 @@ static void changes_are_done(struct vm *vm)
 	vm->change_next = now + (CHANGE_PART - 1) * took;
 }
 
-/* Return: whether a lock of KVM's was taken, so that not all was done. */
+/* Return: whether a lock of KVM's was taken, or the VM held off, so that not all was done. */
 static bool settle_vm(struct vm *vm, struct vb_step *step)
 {
 	unsigned int steps = 0;
@@ -370,6 +370,8 @@ static bool settle_vm(struct vm *vm, struct vb_step *step)
 
 	for (;;) {
 		cond_resched();
+		if (READ_ONCE(vm->held_off))
+			return true;
 		more = serve_signals(vm);
 		if (broker_compare_routes(&vm->book))
 			continue;
@@ -425,15 +427,26 @@ static void retry(struct vm *vm)
 	broker_retry(&vm->book);
 }
 
+static void is_done(struct vm *vm)
+{
+	/* Pairs with vm_hold_off(). */
+	smp_store_release(&vm->at_work, false);
+	wake_up_all(&vm->settled);
+}
+
 static void settle(struct work_struct *work)
 {
 	struct vm *vm = container_of(work, struct vm, settle);
 	struct vb_step step = {};
 	bool blocked;
 
+	WRITE_ONCE(vm->at_work, true);
+	/* vm_hold_off() sees this, or is seen below. */
+	smp_mb();
 	if (broker_begin(&vm->book)) {
-		blocked = (READ_ONCE(vm->to_take) || !list_empty_careful(&vm->let_in)) &&
-			  take_over(vm);
+		blocked = READ_ONCE(vm->held_off) ||
+			  ((READ_ONCE(vm->to_take) || !list_empty_careful(&vm->let_in)) &&
+			   take_over(vm));
 		if (!blocked) {
 			book_changes(vm);
 			retry(vm);
@@ -443,14 +456,14 @@ static void settle(struct work_struct *work)
 			changes_are_done(vm);
 		}
 		come_back(vm, blocked, &step);
-		wake_up_all(&vm->settled);
+		is_done(vm);
 		/* One that is still to be taken over may have no client that holds it. */
 		if (!READ_ONCE(vm->to_take) && broker_is_idle(&vm->book))
 			kvm_put_kvm(vm->kvm);
 	} else {
 		if (cancel_delayed_work(&vm->later))
 			vm_put(vm);
-		wake_up_all(&vm->settled);
+		is_done(vm);
 	}
 	vm_put(vm);
 }
@@ -488,6 +501,37 @@ void vm_wait_settled(struct vm *vm)
 
 	wait_event_killable_timeout(vm->settled, READ_ONCE(vm->book.settled) >= booked,
 				    msecs_to_jiffies(WAIT_MS));
+}
+
+/**
+ * vm_hold_off - have nothing mapped and nothing raised for a VM
+ * @vm: the VM; vm_go_on() is to follow.
+ *
+ * What was booked before is done first, if that takes no longer than a while. What is booked from
+ * here on is kept. A producer that leaves is still unmapped.
+ *
+ * Context: process; may sleep. Locks of KVM's may be held, but none that a step takes.
+ */
+void vm_hold_off(struct vm *vm)
+{
+	vm_wait_settled(vm);
+	WRITE_ONCE(vm->held_off, true);
+	/* Those wake-ups that have not seen it are over then: see raise_inline(). */
+	synchronize_rcu();
+	/* And so is the step that was under way. flush_work() would have lockdep see a loop. */
+	wait_event_killable(vm->settled, !smp_load_acquire(&vm->at_work));
+}
+
+/**
+ * vm_go_on - do what was booked for a VM since vm_hold_off()
+ * @vm: the VM.
+ *
+ * Context: any.
+ */
+void vm_go_on(struct vm *vm)
+{
+	WRITE_ONCE(vm->held_off, false);
+	vm_kick(vm);
 }
 
 /**

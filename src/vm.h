@@ -32,6 +32,8 @@
  * @again_at: when that is to be, in ms; 0 where nothing is to be tried again.
  * @again_booked: how much was booked when that was last set.
  * @halted: @settle has halted the guest.
+ * @at_work: @settle is at work.
+ * @held_off: it does nothing, and no wake-up raises a vLPI.
  * @events: its history.
  * @settled: woken when @settle has done all that was booked.
  * @register_lock: KVM registers an irqfd; or those from before the load are taken over.
@@ -57,6 +59,8 @@ struct vm {
 	u64 again_at;
 	u64 again_booked;
 	bool halted;
+	bool at_work;
+	bool held_off;
 	struct vm_events events;
 	wait_queue_head_t settled;
 	struct mutex register_lock; /* an irqfd gets its proxy */
@@ -81,6 +85,8 @@ void vm_kick(struct vm *vm);
 void vm_changed(struct kvm *kvm);
 void vm_count_unmap(struct vb_client *client, u32 host_irq, int what);
 void vm_wait_settled(struct vm *vm);
+void vm_hold_off(struct vm *vm);
+void vm_go_on(struct vm *vm);
 void vm_take_over(struct vm *vm);
 bool vm_is_taken_over(struct vm *vm);
 

@@ -188,7 +188,7 @@ VM_TEST_F(bypassed, registration, "H41 P1 P3 P6")
 static const char * const unguarded[] = {
 	"irqfd_inject", "kvm_arch_irq_bypass_del_producer", "kvm_irqfd", "kvm_set_irq_routing",
 	"vgic_enable_lpis", "vgic_its_restore_tables_v0", "vgic_mmio_write_its_ctlr",
-	"vgic_mmio_write_its_cwriter",
+	"vgic_mmio_write_its_cwriter", "vgic_v3_save_pending_tables",
 };
 
 VM_TEST_F(bypassed, others, "H41 P1 P2 P4")

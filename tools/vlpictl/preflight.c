@@ -283,6 +283,7 @@ static const struct needed {
 	{ "vgic_mmio_write_its_cwriter", true },
 	{ "vgic_mmio_write_its_ctlr", true },
 	{ "vgic_its_restore_tables_v0", true },
+	{ "vgic_v3_save_pending_tables", true },
 	{ "irqfd_inject", true },
 	{ "irq_bypass_register_consumer", true },
 	{ "irq_bypass_unregister_consumer", true },
