@@ -23,6 +23,7 @@ help:
 	@echo '  make tools       tools/vlpictl/vlpictl'
 	@echo '  make install     both, with depmod (DESTDIR, PREFIX; SIGN_KEY and SIGN_CERT sign the module)'
 	@echo '  make uninstall   takes them away again'
+	@echo '  make selftest    tools/selftest/vlpi-selftest, which tries the module on this host: see its README.md'
 	@echo '  make dkms        the module, built again for each new kernel; make dkms-remove takes it away'
 	@echo 'On a Debian amd64 machine, as root; what is missing is installed with apt:'
 	@echo '  make demo        the hang and its cure, on emulated GICv4 hosts, stock kernels 6.1 and 7.3'
@@ -63,6 +64,18 @@ SMARTCOLS = printf '\043include <libsmartcols/libsmartcols.h>\n' | \
 .PHONY: tools
 tools:
 	$(MAKE) -C tools/vlpictl VERSION=$(VERSION)
+
+# With the tests' VMM and guest; not part of what is installed.
+.PHONY: selftest
+selftest:
+	@test "$(ARCH)" = arm64 || case $$(uname -m) in aarch64) ;; *) \
+		echo 'vlpi-selftest is for arm64 hosts. "make check" runs it on an emulated one.' >&2; exit 1 ;; esac
+	@test -e "$(KDIR)/Makefile" || { \
+		echo 'No kernel headers in $(KDIR): install linux-headers-$(KVER), or say KDIR=DIR.' >&2; exit 1; }
+	$(MAKE) -C tests OUT=$(CURDIR)/tools/selftest LINK= $(CURDIR)/tools/selftest/vlpi-selftest
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/tools/selftest modules
+	@test -e tools/selftest/vlpi_selftest.ko || { \
+		echo 'vlpi-selftest needs a kernel from 5.17 on: older ones can raise no interrupt for it.' >&2; exit 1; }
 
 # Not by kbuild's modules_install: that needs the kernel's System.map for depmod, and its private key to sign, and
 # headers of distributions have neither.
@@ -215,6 +228,8 @@ lint:
 clean:
 	rm -rf *.ko *.mod *.mod.c *.mod.o *.o .*.cmd Module.symvers modules.order .module-common.o
 	rm -f src/*.o src/.*.cmd src/*.tmp src/probed.h
+	cd tools/selftest && rm -rf vlpi-selftest .obj .module-common.o *.ko *.mod *.mod.c *.mod.o *.o .*.cmd \
+		Module.symvers modules.order
 	$(MAKE) -C tests/arbiter/unit clean
 	$(MAKE) -C tests/arbiter/fuzz clean
 	$(MAKE) -C tests/arbiter/scale clean

@@ -135,14 +135,15 @@ build_tests() {
 	copy_tree "$TREE" "$ROOT$BUILD/tree"
 	mkdir -p "$ROOT$BUILD/kselftest" "$ROOT$BUILD/tests"
 	cp "$LINUX_SOURCE"/*.h "$ROOT$BUILD/kselftest"
-	built tests tree/tests tree/include kselftest -- \
+	built tests tree/tests tree/include tree/dkms.conf tree/tools/{selftest,vlpictl} kselftest -- \
 		make -j"$(nproc)" -C "$BUILD/tree/tests" ARCH=arm64 CC=aarch64-linux-gnu-gcc \
 		"KSELFTEST_INC=$BUILD/kselftest" "OUT=$BUILD/tests" ${TEST_CFLAGS:+"CFLAGS=-O2 -g $TEST_CFLAGS"}
 }
 
-# Kernel modules that only tests load, with what the module itself is built with.
+# Kernel modules that only tests load, with what the module itself is built with. That of vlpi-selftest too.
 build_helpers() {
 	copy_tree "$TREE/tests/lab/modules" "$ROOT$BUILD/helpers"
+	copy_tree "$TREE/tools/selftest" "$ROOT$BUILD/helpers/selftest"
 	built helpers helpers -- \
 		make -s -j"$(nproc)" -C "$KBUILD" "M=$BUILD/helpers" ARCH=arm64 \
 		CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc modules
@@ -182,7 +183,7 @@ build_tools() {
 	say "building vlpictl"
 	copy_tree "$TREE" "$ROOT$BUILD/tree"
 	mkdir -p "$ROOT$BUILD/tools"
-	built tools tree/tools tree/include tree/dkms.conf -- make -j"$(nproc)" -C "$BUILD/tree/tools/vlpictl" CC=aarch64-linux-gnu-gcc \
+	built tools tree/tools/vlpictl tree/include tree/dkms.conf -- make -j"$(nproc)" -C "$BUILD/tree/tools/vlpictl" CC=aarch64-linux-gnu-gcc \
 		"OUT=$BUILD/tools"
 }
 

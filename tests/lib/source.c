@@ -2,7 +2,8 @@
 /*
  * Interrupt sources: QEMU's edu devices through VFIO. A write to their BAR raises their one MSI,
  * and the store has taken effect when the next access of the device returns. And an igb function,
- * which has several MSI-X vectors: each is a source of its own.
+ * which has several MSI-X vectors: each is a source of its own. And any function: the ITS raises its
+ * vectors, by the module of tools/selftest, and nothing else is done to it.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -31,6 +32,7 @@
 #define IGB_EIAC		0x152c
 #define IGB_EICR		0x1580
 #define IGB_EITR		0x1680
+#define RAISE			"/sys/module/vlpi_selftest/parameters/raise"
 #define PCI_COMMAND		0x04
 #define PCI_COMMAND_MEM_MASTER	0x06
 
@@ -178,17 +180,23 @@ static struct source *new_source(void)
 	if (!s || slot == MAX_SOURCES)
 		die("no memory, or too many sources");
 	s->eventfd = eventfd_new();
+	s->raise = -1;
 	open_list[slot] = s;
 	return s;
 }
 
-static void open_device(struct source *s)
+static void open_function(struct source *s)
 {
 	open_group(s);
 	join_container(s);
 	s->device = ioctl(s->group, VFIO_GROUP_GET_DEVICE_FD, s->bdf);
 	if (s->device < 0)
 		die("VFIO device %s: %m", s->bdf);
+}
+
+static void open_device(struct source *s)
+{
+	open_function(s);
 	enable_device(s);
 	map_bar(s);
 }
@@ -207,15 +215,15 @@ struct source *source_open(unsigned int n)
 	return s;
 }
 
-static void set_msix(struct source *s, unsigned int start, const int *eventfds, unsigned int nr)
+static void set_vectors(struct source *s, unsigned int start, const int *eventfds, unsigned int nr)
 {
 	union {
 		struct vfio_irq_set set;
-		char room[sizeof(struct vfio_irq_set) + MAX_IGB_VECTORS * sizeof(int)];
+		char room[sizeof(struct vfio_irq_set) + MAX_VECTORS * sizeof(int)];
 	} u = {
 		.set = {
 			.argsz = sizeof(u.set) + nr * sizeof(int),
-			.index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.index = s->irq_index,
 			.flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
 			.start = start,
 			.count = nr,
@@ -224,7 +232,7 @@ static void set_msix(struct source *s, unsigned int start, const int *eventfds, 
 
 	memcpy(u.set.data, eventfds, nr * sizeof(int));
 	if (ioctl(s->device, VFIO_DEVICE_SET_IRQS, &u.set))
-		die("MSI-X vectors %u to %u of %s: %m", start, start + nr - 1, s->bdf);
+		die("vectors %u to %u of %s: %m", start, start + nr - 1, s->bdf);
 }
 
 bool igb_available(void)
@@ -232,39 +240,94 @@ bool igb_available(void)
 	return find(is_igb, 0, NULL, 0);
 }
 
-void igb_open(struct source **src, unsigned int nr)
+/*
+ * Vectors 0 to @nr - 1 of the function that @src[0] has open, a source each. All at once: not every
+ * kernel can enable more of them later.
+ */
+static void open_vectors(struct source **src, unsigned int nr, unsigned int irq_index)
 {
-	int eventfds[MAX_IGB_VECTORS] = { -1 };
+	bool msix = irq_index == VFIO_PCI_MSIX_IRQ_INDEX;
+	int eventfds[MAX_VECTORS] = { -1 };
 
-	if (nr > MAX_IGB_VECTORS)
-		die("%u vectors of an igb", nr);
+	if (nr > MAX_VECTORS)
+		die("%u vectors of %s", nr, src[0]->bdf);
 	for (unsigned int i = 0; i < nr; i++) {
-		struct source *s = new_source();
+		struct source *s = i ? new_source() : src[0];
 
-		if (!i) {
-			if (!find(is_igb, 0, s->bdf, sizeof(s->bdf)))
-				die("this machine has no igb");
-			open_device(s);
-		} else {
+		if (i) {
 			s->device = src[0]->device;
 			s->bar = src[0]->bar;
+			s->raise = src[0]->raise;
 			memcpy(s->bdf, src[0]->bdf, sizeof(s->bdf));
 			s->group = -1;
 		}
-		s->igb = true;
 		s->vector = i;
+		s->of_many = true;
+		s->irq_index = irq_index;
 		s->vectors = true;
 		eventfds[i] = s->eventfd;
-		snprintf(s->irq_name, sizeof(s->irq_name), "vfio-msix[%u](%s)", i, s->bdf);
+		snprintf(s->irq_name, sizeof(s->irq_name), "vfio-msi%s[%u](%s)", msix ? "x" : "",
+			 i, s->bdf);
 		src[i] = s;
 	}
-	/* All at once: not every kernel can enable more of them later. */
-	set_msix(src[0], 0, eventfds, nr);
+	set_vectors(src[0], 0, eventfds, nr);
+}
+
+void igb_open(struct source **src, unsigned int nr)
+{
+	src[0] = new_source();
+	if (!find(is_igb, 0, src[0]->bdf, sizeof(src[0]->bdf)))
+		die("this machine has no igb");
+	open_device(src[0]);
+	open_vectors(src, nr, VFIO_PCI_MSIX_IRQ_INDEX);
+	for (unsigned int i = 0; i < nr; i++)
+		src[i]->igb = true;
 	src[0]->bar[IGB_GPIE / 4] = IGB_GPIE_MSIX;
 	src[0]->bar[IGB_EIAC / 4] = (1U << nr) - 1;
 	src[0]->bar[IGB_EIMS / 4] = (1U << nr) - 1;
 	for (unsigned int i = 0; i < nr; i++)
 		src[0]->bar[IGB_EITR / 4 + i] = 0;
+}
+
+static struct source *new_of_function(const char *bdf)
+{
+	struct source *s = new_source();
+
+	snprintf(s->bdf, sizeof(s->bdf), "%s", bdf);
+	open_function(s);
+	return s;
+}
+
+static unsigned int vectors_of(struct source *s, unsigned int irq_index)
+{
+	struct vfio_irq_info info = { .argsz = sizeof(info), .index = irq_index };
+
+	return ioctl(s->device, VFIO_DEVICE_GET_IRQ_INFO, &info) ? 0 : info.count;
+}
+
+/* A function with both is asked for MSI-X, as by its own driver. */
+static unsigned int best_index(struct source *s)
+{
+	return vectors_of(s, VFIO_PCI_MSIX_IRQ_INDEX) ? VFIO_PCI_MSIX_IRQ_INDEX :
+							VFIO_PCI_MSI_IRQ_INDEX;
+}
+
+unsigned int function_vectors(const char *bdf)
+{
+	struct source *s = new_of_function(bdf);
+	unsigned int nr = vectors_of(s, best_index(s));
+
+	source_close(s);
+	return nr;
+}
+
+void function_open(struct source **src, unsigned int nr, const char *bdf)
+{
+	src[0] = new_of_function(bdf);
+	src[0]->raise = open(RAISE, O_WRONLY | O_CLOEXEC);
+	if (src[0]->raise < 0)
+		die(RAISE ": %m");
+	open_vectors(src, nr, best_index(src[0]));
 }
 
 void igb_close(struct source **src, unsigned int nr)
@@ -279,9 +342,12 @@ void source_close(struct source *s)
 
 	source_deassign(s);
 	source_vectors(s, false);
-	/* An igb's first vector has the device, and goes last. */
+	/* Of several vectors the first has the device, and goes last. */
 	if (s->group >= 0) {
-		munmap((void *)s->bar, s->bar_size);
+		if (s->bar)
+			munmap((void *)s->bar, s->bar_size);
+		if (s->raise >= 0)
+			close(s->raise);
 		close(s->device);
 	}
 	close(s->eventfd);
@@ -307,10 +373,22 @@ static void write_reg(struct source *s, unsigned int reg, uint32_t value)
 	(void)s->bar[(s->igb ? IGB_STATUS : EDU_ID) / 4];
 }
 
+/* The command has been executed when the write returns. */
+static void have_its_raise(struct source *s)
+{
+	char text[12];
+	int len = snprintf(text, sizeof(text), "%u", s->vector);
+
+	if (pwrite(s->raise, text, len, 0) != len)
+		die("the ITS raising vector %u of %s: %m", s->vector, s->bdf);
+}
+
 void source_fire(struct source *s)
 {
 	__atomic_add_fetch(&s->fires, 1, __ATOMIC_RELAXED);
-	if (s->igb)
+	if (s->raise >= 0)
+		have_its_raise(s);
+	else if (s->igb)
 		write_reg(s, IGB_EICS, 1U << s->vector);
 	else
 		write_reg(s, EDU_RAISE, 1);
@@ -320,7 +398,7 @@ void source_ack(struct source *s)
 {
 	if (s->igb)
 		write_reg(s, IGB_EICR, 1U << s->vector);
-	else
+	else if (s->raise < 0)
 		write_reg(s, EDU_ACK, ~0U);
 }
 
@@ -357,8 +435,8 @@ int try_source_vectors(struct source *s, bool on)
 
 	if (on == s->vectors)
 		return 0;
-	if (s->igb)
-		set_msix(s, s->vector, on ? &s->eventfd : &none, 1);
+	if (s->of_many)
+		set_vectors(s, s->vector, on ? &s->eventfd : &none, 1);
 	else
 		ret = set_msi(s, on ? &s->eventfd : NULL);
 	if (!ret)

@@ -122,6 +122,12 @@ static void take_snapshot(struct snapshot *s)
 		s->host[i] = source_at(i) ? host_irq_count(source_at(i)->irq_name) : -1;
 }
 
+/* Vectors of one function are told apart by their interrupts. */
+static const char *name_of(const struct source *s)
+{
+	return s->raise >= 0 ? s->irq_name : s->bdf;
+}
+
 /* What the route of an assigned source leads to. */
 enum end {
 	NO_ROUTE,
@@ -213,7 +219,7 @@ static void look_at_host(struct source *s, const struct snapshot *a, const struc
 
 		if (a->host[i] < 0 || b->host[i] < 0 || !d)
 			continue;
-		tell("handler of %s ran %lld times; ", source_at(i)->bdf, d);
+		tell("handler of %s ran %lld times; ", name_of(source_at(i)), d);
 		if (source_at(i) == s)
 			m->host += d;
 		else
@@ -295,14 +301,14 @@ static bool dump_agrees(struct source *s, enum verdict seen, const char *when)
 	known = broker_client(s, &c);
 	if (!s->vm) {
 		if (known)
-			note("%s: %s is assigned to nothing, and dumped as %s", when, s->bdf,
+			note("%s: %s is assigned to nothing, and dumped as %s", when, name_of(s),
 			     broker_state_name(c.state));
 		return !known;
 	}
 	if (!known)
-		note("%s: %s is not in the dump", when, s->bdf);
+		note("%s: %s is not in the dump", when, name_of(s));
 	else if (c.state != right_state(s, seen == DIRECT))
-		note("%s: %s is %s, and dumped as %s", when, s->bdf, verdict_name(seen),
+		note("%s: %s is %s, and dumped as %s", when, name_of(s), verdict_name(seen),
 		     broker_state_name(c.state));
 	return known && c.state == right_state(s, seen == DIRECT);
 }
@@ -326,7 +332,7 @@ static unsigned int source_wrong(struct source *s, const char *when)
 	s->last = verdict_of(s, want);
 	if (s->last & want)
 		return broker_loaded() && !dump_agrees(s, s->last, when);
-	note("%s: %s (%s%s): %s, not %s (%s)", when, s->bdf,
+	note("%s: %s (%s%s): %s, not %s (%s)", when, name_of(s),
 	     s->vm ? s->vm->name : "assigned to nothing", s->vectors ? "" : ", vectors off",
 	     verdict_name(s->last), verdict_name(want), detail);
 	return 1;
@@ -448,7 +454,7 @@ unsigned int sources_undelivered(const char *when)
 
 		if (!s || !s->vectors || arrives(s))
 			continue;
-		note("%s: the interrupt of %s (%s) does not arrive", when, s->bdf,
+		note("%s: the interrupt of %s (%s) does not arrive", when, name_of(s),
 		     s->vm ? s->vm->name : "assigned to nothing");
 		wrong++;
 	}
@@ -533,7 +539,8 @@ static unsigned int all_misplaced(const char *when)
 		why = misplaced(&p, i);
 		n += !!why;
 		if (why && when)
-			note("%s: %s: dumped as %s of vINTID %u, host IRQ %u%s: %s", when, s->bdf,
+			note("%s: %s: dumped as %s of vINTID %u, host IRQ %u%s: %s", when,
+			     name_of(s),
 			     p.known[i] ? broker_state_name(p.client[i].state) : "nothing",
 			     p.client[i].vintid, p.client[i].host_irq,
 			     p.client[i].flags & VLPI_BROKER_CLIENT_FORWARDED ? " (forwarded)" : "",

@@ -355,7 +355,10 @@ struct source {
 	size_t bar_size;
 	int eventfd;
 	bool igb;
-	unsigned int vector;	/* of an igb */
+	bool of_many;		/* one of several vectors of a function: this one */
+	unsigned int vector;
+	unsigned int irq_index;	/* VFIO's, of these */
+	int raise;		/* where the ITS is told to raise it, or -1 */
 	bool vectors;
 	char irq_name[40];	/* in /proc/interrupts */
 	uint64_t fires;
@@ -373,10 +376,18 @@ struct source *source_open(unsigned int n);
 void source_close(struct source *s);
 
 /* Vectors 0 to nr - 1 of the machine's igb function, if it has one: events of one device. */
-#define MAX_IGB_VECTORS		8
+#define MAX_VECTORS		8
 bool igb_available(void);
 void igb_open(struct source **src, unsigned int nr);
 void igb_close(struct source **src, unsigned int nr);
+
+/*
+ * The first MSI-X vectors, or MSIs, of any function that is bound to vfio-pci. The ITS raises them:
+ * the module of tools/selftest is to be loaded for that function. Nothing else is done to it.
+ */
+void function_open(struct source **src, unsigned int nr, const char *bdf);
+/* How many it has. */
+unsigned int function_vectors(const char *bdf);
 
 /* Where a device of edu's raises its MSI, in its BAR. */
 #define EDU_RAISE		0x60
