@@ -3,5 +3,6 @@
 #include <linux/ftrace.h>
 #include "probe.h"
 
-PROBE((ftrace_func_t)0, void (*)(unsigned long, unsigned long, struct ftrace_ops *, struct pt_regs *));
+PROBE((ftrace_func_t)0, void (*)(unsigned long, unsigned long, struct ftrace_ops *,
+				 struct pt_regs *));
 PROBE_MEMBER(struct pt_regs, pc, u64);

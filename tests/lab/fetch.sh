@@ -127,21 +127,27 @@ download() {
 
 # ---- kernels -------------------------------------------------------------------------------------------------
 
+# packages_of_kernels SERIES FLAVOUR PACKAGE: the releases of which the archive has that package, such as "6.1.0-56-arm64".
+packages_of_kernels() {
+	private_apt "$1" apt-cache pkgnames "$3-" | sed -n "s/:arm64\$//; s/^$3-//p" |
+		grep -E "^${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2\$" | sort -u
+}
+
 # newest_kernel SERIES FLAVOUR: prints "RELEASE VERSION", such as "6.1.0-56-arm64 6.1.192-2". Header packages are
 # looked at because most often a kernel without headers is of no use, and because not every series has a metapackage.
+# Those of a new kernel are in the archive for some hours before its image is, which has to be signed first.
 newest_kernel() {
-	local name version best='' best_name='' package=linux-headers
+	local name version best='' best_name='' package=linux-headers releases
 	series_row "$1"
 	[[ -z $WITHOUT_HEADERS ]] || package=linux-image
+	releases=$(comm -12 <(packages_of_kernels "$1" "$2" "$package") <(packages_of_kernels "$1" "$2" linux-image))
 	while read -r name version; do
 		if [[ -z $best ]] || dpkg --compare-versions "$version" gt "$best"; then
 			best=$version best_name=$name
 		fi
-	done < <(private_apt "$1" apt-cache pkgnames "$package-" |
-		grep -E "^$package-${1//./\\.}\.[0-9][^-]*(-[0-9]+)?-$2(:arm64)?\$" | sed 's/:arm64$//' |
-		xargs -r -I{} "$(command -v apt-cache)" -c "$(apt_dir "$1")/apt.conf" madison {}:arm64 |
+	done < <(xargs -r -I{} "$(command -v apt-cache)" -c "$(apt_dir "$1")/apt.conf" madison "$package-{}:arm64" <<<"$releases" |
 		awk '{ sub(/:arm64$/, "", $1); print $1, $3 }')
-	[[ -n $best ]] || die "no $package package for a $1 kernel of flavour $2 in Debian's suites for it"
+	[[ -n $best ]] || die "no $package package with an image for a $1 kernel of flavour $2 in Debian's suites for it"
 	printf '%s %s\n' "${best_name#"$package-"}" "$best"
 }
 

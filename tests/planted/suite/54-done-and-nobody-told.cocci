@@ -6,11 +6,10 @@
 // Lab: --icount
 // Why-red: tap
 // Says: Expected LEAST
-// Places: 2
 
 @@
 @@
- settle(...)
+ is_done(...)
  {
  <...
 -wake_up_all(&vm->settled);

@@ -13,7 +13,7 @@ expression client;
  take_signal(...)
  {
  <...
--if (READ_ONCE(client->raises_inline) && broker_raise(client)) {
+-if (raise_inline(client)) {
 +if (false) {
  ...
  }

@@ -3,7 +3,7 @@
 # vlpictl on a host with a million irqfds: sourced by run.sh. Its memory is limited to what it takes for a few thousand, its
 # time by TIME; a walk of all for each of them would take hours.
 
-LARGE_KIB=65536
+LARGE=67108864
 TIME=120
 
 # As v, with these limits.
@@ -11,7 +11,7 @@ v_limited() { # FAKE ARG...
 	VLPICTL_FAKE=$1
 	export VLPICTL_FAKE
 	shift
-	(ulimit -v $LARGE_KIB && exec timeout $TIME "$bin" "$@") >"$tmp/out" 2>"$tmp/err"
+	prlimit --as=$LARGE timeout $TIME "$bin" "$@" >"$tmp/out" 2>"$tmp/err"
 	status=$?
 }
 
