@@ -477,20 +477,23 @@ int shim_check_grant(struct vb_client *client, u32 host_irq, u32 vintid)
 {
 	struct fake_irqfd *irqfd = irqfd_of(client);
 	u32 vintid_now;
-	int ret;
+	int event = irqfd->event, ret;
 
 	if (shim_is_forwarded(host_irq))
 		return -EUCLEAN;
-	if (!broker_is_there(client) || irqfd->event == NOT_MSI)
+	if (!broker_is_there(client) || event == NOT_MSI)
 		return -EREMCHG;
-	irqfd->granted_event = irqfd->event;
 	if (!its_trylock(irqfd->vm))
 		return -EWOULDBLOCK;
-	ret = kvm_resolve(irqfd->vm, irqfd->granted_event, &vintid_now);
+	ret = kvm_resolve(irqfd->vm, event, &vintid_now);
 	if (!ret && has_foreign(client, vintid_now))
 		ret = -EREMCHG;
 	its_unlock(irqfd->vm);
-	return ret || vintid_now != vintid ? -EREMCHG : 0;
+	if (ret || vintid_now != vintid)
+		return -EREMCHG;
+	/* Until here a raise that is owed needs the one before. */
+	irqfd->granted_event = event;
+	return 0;
 }
 
 int shim_grant(struct vb_client *client, u32 host_irq)
