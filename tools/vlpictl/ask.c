@@ -326,10 +326,19 @@ int ask_clients(int fd, struct clients *all)
 	return full;
 }
 
-void ask_clients_end(struct clients *all)
+int ask_all_clients(int fd, struct clients *all, take_clients *take_piece, void *to)
 {
-	free(all->client);
+	int more;
+
 	memset(all, 0, sizeof(*all));
+	do {
+		more = ask_clients(fd, all);
+		if (more >= 0 && take_piece(to, all->client, all->nr))
+			more = -1;
+	} while (more > 0);
+	free(all->client);
+	all->client = NULL;
+	return more;
 }
 
 /*

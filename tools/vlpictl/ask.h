@@ -56,7 +56,12 @@ int ask_any_info(int fd, struct vlpi_broker_info *info);
  * last one, inconsistent ones too, after saying so.
  */
 int ask_clients(int fd, struct clients *all);
-void ask_clients_end(struct clients *all);
+/*
+ * Read them all: @take_piece is given the clients of each piece, and returns -1 after a complaint.
+ * What @all says beside them stays.
+ */
+typedef int take_clients(void *to, const struct vlpi_broker_client *client, size_t nr);
+int ask_all_clients(int fd, struct clients *all, take_clients *take_piece, void *to);
 
 /* Room that ask_events() needs. */
 #define EVENTS_AT_ONCE	256

@@ -79,8 +79,9 @@ static bool find_pid(uint64_t id, int32_t *pid)
 	return found;
 }
 
-static int add_vms(const struct vlpi_broker_client *client, size_t nr)
+static int add_vms(void *to, const struct vlpi_broker_client *client, size_t nr)
 {
+	(void)to;
 	for (size_t i = 0; i < nr; i++) {
 		struct vm *bigger;
 
@@ -101,21 +102,16 @@ static int add_vms(const struct vlpi_broker_client *client, size_t nr)
 /* Once, and not again with each piece: that is work for the host. A later VM has no name. */
 static int read_vms(int fd)
 {
-	struct clients all = { 0 };
-	int more;
+	struct clients all;
+	int ret;
 
 	if (vms_known)
 		return 0;
-	do {
-		more = ask_clients(fd, &all);
-		if (more >= 0 && add_vms(all.client, all.nr))
-			more = -1;
-	} while (more > 0);
-	ask_clients_end(&all);
+	ret = ask_all_clients(fd, &all, add_vms, NULL);
 	if (nr_vms)
 		qsort(vms, nr_vms, sizeof(*vms), by_id);
 	vms_known = true;
-	return more;
+	return ret;
 }
 
 static bool put_date(char *out, size_t len, uint64_t time_ns)

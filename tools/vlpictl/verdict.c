@@ -91,8 +91,9 @@ static struct vm_sums *sums_of(struct verdict *v, const struct vlpi_broker_clien
 }
 
 /* Those of a piece. */
-static int add_up(struct verdict *v, const struct vlpi_broker_client *c, size_t nr)
+static int add_up(void *to, const struct vlpi_broker_client *c, size_t nr)
 {
+	struct verdict *v = to;
 	size_t i, begin;
 
 	for (begin = 0; begin < nr; begin = i) {
@@ -111,24 +112,19 @@ static int add_up(struct verdict *v, const struct vlpi_broker_client *c, size_t 
 /* Read all clients and judge them. Returns -1 after a complaint; then there is nothing to free. */
 int verdict_read(int fd, const struct vlpi_broker_info *info, struct verdict *v)
 {
-	struct clients all = { 0 };
-	int more;
+	struct clients all;
+	int ret;
 
 	memset(v, 0, sizeof(*v));
 	v->info = *info;
 	v->count[ATT_DEAD_STRAYS] = info->nr_dead_strays;
 	v->count[ATT_REASSIGN] = info->nr_reassign;
-	do {
-		more = ask_clients(fd, &all);
-		if (more >= 0 && add_up(v, all.client, all.nr))
-			more = -1;
-	} while (more > 0);
+	ret = ask_all_clients(fd, &all, add_up, v);
 	v->generation = all.generation;
 	v->consistent = all.consistent;
-	ask_clients_end(&all);
-	if (more)
+	if (ret)
 		verdict_free(v);
-	return more;
+	return ret;
 }
 
 void verdict_free(struct verdict *v)

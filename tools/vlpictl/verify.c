@@ -285,8 +285,10 @@ static enum result judge(struct line *l, const struct vlpi_broker_client *then)
 	return RES_NOT_JUDGED;
 }
 
-static int keep_mapped(struct mapped *m, const struct vlpi_broker_client *client, size_t nr)
+static int keep_mapped(void *to, const struct vlpi_broker_client *client, size_t nr)
 {
+	struct mapped *m = to;
+
 	for (size_t i = 0; i < nr; i++) {
 		if (!client[i].host_irq)
 			continue;
@@ -309,16 +311,9 @@ static int keep_mapped(struct mapped *m, const struct vlpi_broker_client *client
 
 static int read_mapped(int fd, struct mapped *m)
 {
-	struct clients all = { 0 };
-	int more;
+	struct clients all;
 
-	do {
-		more = ask_clients(fd, &all);
-		if (more >= 0 && keep_mapped(m, all.client, all.nr))
-			more = -1;
-	} while (more > 0);
-	ask_clients_end(&all);
-	return more;
+	return ask_all_clients(fd, &all, keep_mapped, m);
 }
 
 static int compare(void)
