@@ -101,7 +101,6 @@ struct told {
 
 struct others {
 	unsigned int nr;
-	unsigned int irqfds_of_each;
 	pid_t *pid;
 	struct told *told;
 };
@@ -137,7 +136,6 @@ static void await_others(struct others *o, unsigned int ready)
 static void others_new(struct others *o, unsigned int nr, unsigned int irqfds_of_each)
 {
 	o->nr = nr;
-	o->irqfds_of_each = irqfds_of_each;
 	o->pid = calloc(nr, sizeof(*o->pid));
 	o->told = mmap(NULL, sizeof(*o->told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
@@ -448,7 +446,7 @@ FIXTURE_SETUP(million)
 	self->was_loaded = broker_loaded();
 	broker_want(true);
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
-	self->reader = open("/dev/vlpi_broker", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	self->reader = open(BROKER_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, self->reader);
 	self->clients = calloc(MAX_VM_ID, sizeof(*self->clients));
 	ASSERT_NE(NULL, self->clients);
@@ -503,18 +501,11 @@ static unsigned int whole_vms(const uint32_t *clients)
 }
 
 /* VMs that come and go until it is killed. */
-static pid_t coming_and_going(void)
+static void come_and_go(void *arg)
 {
 	static struct small_vm vm;
-	pid_t pid;
 
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		die("fork: %m");
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)arg;
 	for (;;) {
 		small_vm_new(&vm, IRQFDS_OF_ONE);
 		small_vm_free(&vm);
@@ -548,7 +539,7 @@ VM_TEST_F_TIMEOUT(million, irqfds_are_dumped_while_vms_come_and_go, TEST_BOUND, 
 	struct vlpi_broker_info info;
 	uint64_t few, many;
 	ssize_t len;
-	pid_t churn;
+	struct child churn;
 
 	few = dump_beside(self, old ? FEW_VMS_OLD : FEW_VMS);
 	others_free(&self->others);
@@ -560,13 +551,12 @@ VM_TEST_F_TIMEOUT(million, irqfds_are_dumped_while_vms_come_and_go, TEST_BOUND, 
 	if (getenv("VLPI_ICOUNT"))
 		EXPECT_GE(MOST_SHOWN * few, 100 * many);
 
-	churn = coming_and_going();
+	child_start(&churn, come_and_go, NULL);
 	for (unsigned int i = 0; i < DUMPS; i++) {
 		EXPECT_NE(0, count_clients(self->reader, self->clients));
 		EXPECT_EQ(nr_vms, whole_vms(self->clients));
 	}
-	kill(churn, SIGKILL);
-	waitpid(churn, NULL, 0);
+	child_kill(&churn);
 
 	/* It has not read so far: it held up nobody, and gets what is kept. */
 	while ((len = read(self->reader, events, sizeof(events))) > 0)
